@@ -1,0 +1,150 @@
+//! The command line: what can be asked, with an example of each.
+//!
+//! Decides names and defaults only; what a command does stands in the module of its name.
+//! Tests: tests/cli.rs keeps the exit codes and the help.
+
+use crate::spin::SpinChoice;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  continuon sim                                  drive twisty for 20 s, record it, report
+  continuon sim --seconds 60 --rate-hz 2000      a longer run of a faster loop
+  continuon sim --track Norisring.csv --scale 0.1 --seconds 180
+  continuon sim --virtual --json                 the same in virtual time, as JSON
+  continuon top                                  who writes, who reads, who lags
+  continuon estop                                stop the newest running robot at once
+  continuon config check my-robot.json           is this robot file right?
+
+Exit codes: 0 ok, 1 the answer is no, 2 misuse, 3 not possible here (and why).";
+
+/// Drive, watch and stop a Continuon robot.
+#[derive(Debug, Parser)]
+#[command(name = "continuon", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// Print one JSON object on stdout instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Drive a simulated car around a track in real time, record it, and report how the loop kept time.
+    #[command(after_help = "\
+Examples:
+  continuon sim --seconds 20
+  continuon sim --rate-hz 1000 --spin-us auto
+  continuon sim --track Norisring.csv --scale 0.1 --seconds 180 --seed 7
+  continuon sim --virtual --seconds 600 --json")]
+    Sim(SimArgs),
+    /// Ask the fast loop to arm: relay on, neutral held, then Active.
+    #[command(after_help = "Example:\n  continuon arm --robot sim-donkey")]
+    Arm(WhichRun),
+    /// Ask for a controlled stop, then Disarmed.
+    #[command(after_help = "Example:\n  continuon disarm")]
+    Disarm(WhichRun),
+    /// Cut the drive at once; stays so until reset. Any local user may.
+    #[command(after_help = "Example:\n  continuon estop")]
+    Estop(WhichRun),
+    /// Leave a latched e-stop, once it is released; arming is a separate act.
+    #[command(after_help = "Example:\n  continuon reset && continuon arm")]
+    Reset(WhichRun),
+    /// Every segment of a running robot: writer, rate, readers, lag, losses.
+    #[command(after_help = "Example:\n  continuon top --once --json")]
+    Top(TopArgs),
+    /// Check or explain a robot file, or print the schema of robot files.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Becomes another program that is told to end when its parent dies.
+    #[command(hide = true)]
+    StartChild(StartChildArgs),
+}
+
+/// Options of `continuon sim`.
+#[derive(Clone, Debug, Args)]
+pub struct SimArgs {
+    /// How long to drive, counted from Active.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// A built-in track (twisty, oval) or a file with the columns x_m,y_m,w_tr_right_m,w_tr_left_m.
+    #[arg(long, value_name = "NAME|FILE", default_value = "twisty")]
+    pub track: String,
+    /// Every length of the track is multiplied by this.
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub scale: f64,
+    /// Cycles a second, instead of the robot file's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4000))]
+    pub rate_hz: Option<u32>,
+    /// Wake this long before the release and spin; `auto` follows the measured latency.
+    #[arg(long, value_name = "N|auto|off")]
+    pub spin_us: Option<SpinChoice>,
+    /// Kernel, pilot and plant in one process and virtual time, as fast as the machine goes.
+    #[arg(long)]
+    pub r#virtual: bool,
+    /// Where the run's folder is made.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// A robot file, instead of the built-in sim-donkey.
+    #[arg(long, value_name = "FILE")]
+    pub robot: Option<PathBuf>,
+    /// Seed of everything random in the simulated car.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Which running robot is meant.
+#[derive(Clone, Debug, Default, Args)]
+pub struct WhichRun {
+    /// Folder of the run, where its sockets are.
+    #[arg(long, value_name = "DIR", conflicts_with = "robot")]
+    pub run_dir: Option<PathBuf>,
+    /// Name of the robot; without it, the newest that runs.
+    #[arg(long, value_name = "NAME")]
+    pub robot: Option<String>,
+}
+
+/// Options of `continuon top`.
+#[derive(Clone, Debug, Args)]
+pub struct TopArgs {
+    /// Print once and end, on a terminal too.
+    #[arg(long)]
+    pub once: bool,
+    /// Which run.
+    #[command(flatten)]
+    pub which: WhichRun,
+}
+
+/// What to do with robot files.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether a robot file is right; if not, file, line, key and the nearest valid name.
+    #[command(after_help = "Example:\n  continuon config check configs/robots/sim-donkey.json")]
+    Check {
+        /// The robot file.
+        file: PathBuf,
+    },
+    /// Print every key of a robot file with its value, range, default and meaning.
+    #[command(after_help = "Example:\n  continuon config explain configs/robots/pi5-donkey.json")]
+    Explain {
+        /// The robot file.
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of robot files.
+    #[command(after_help = "Example:\n  continuon config schema > robot.schema.json")]
+    Schema,
+}
+
+/// Options of the hidden `start-child`.
+#[derive(Clone, Debug, Args)]
+pub struct StartChildArgs {
+    /// Process that must be our parent still.
+    pub parent_pid: i32,
+    /// Program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
