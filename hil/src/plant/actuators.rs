@@ -11,7 +11,7 @@
 //! | below it | brakes | drives backwards |
 //!
 //! Left out: the double tap that many controllers want before reverse; wear; heat. Braking shorts
-//! the motor, so it charges nothing. Tests: here, `tests/plant_power.rs`.
+//! the motor, so it charges nothing. Tests: here, `tests/plant/`.
 
 use super::params::{Drive, PlantParams, Servo};
 

@@ -12,7 +12,7 @@
 //!  relay ────────────────────┴▶ relay ◀── mushroom, battery
 //! ```
 //!
-//! Axes: x forward, y left, yaw counter-clockwise; SI units. Tests: `tests/plant_*.rs`.
+//! Axes: x forward, y left, yaw counter-clockwise; SI units. Tests: `tests/plant/`.
 
 pub mod actuators;
 mod hash;

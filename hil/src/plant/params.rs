@@ -4,7 +4,7 @@
 //! missing or doubled keys, values out of range, values that contradict each other. The file is
 //! `params/donkey-1-10.json`: each entry has a `value` and a `why` (its source). The hash covers names
 //! and values, not the `why`, so that better wording does not look like another car. It must never
-//! fill in a missing value. Tests: `tests/plant_params.rs`.
+//! fill in a missing value. Tests: `tests/plant/`.
 
 use std::fmt;
 use std::path::Path;

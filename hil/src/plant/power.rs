@@ -3,7 +3,7 @@
 //! Decides whether the contact to the speed controller is closed. The relay's coil is driven by the
 //! robot's relay pin *and* the monostable, which drops out when the heartbeat pin has not toggled for
 //! `power.monostable_ms`; the mushroom button opens the motor circuit without any of them. It must
-//! never keep power on for want of news. Tests: here, `tests/plant_power.rs`.
+//! never keep power on for want of news. Tests: here, `tests/plant/`.
 
 use super::params::Power;
 

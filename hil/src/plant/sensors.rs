@@ -3,7 +3,7 @@
 //! Decides each reading from the true motion. It must never let one sensor's noise depend on another
 //! one's being there: each draws from its own stream. A cut sensor keeps its last reading and its
 //! old time stamp and says that it is not valid. Readings carry the instant of measurement and are
-//! there at once: transport delay is the business of who carries them. Tests: `tests/plant_world.rs`.
+//! there at once: transport delay is the business of who carries them. Tests: `tests/plant/`.
 
 use super::params::{PlantParams, Sensors};
 use super::random::Random;
@@ -60,7 +60,7 @@ pub struct LineLevels {
 pub struct SensorSample {
     /// Inertial sensor.
     pub imu: Sampled<Imu>,
-    /// Wheel encoder: speed along the car, m/s, negative backwards.
+    /// Encoder on the drive shaft: mean speed of the driven axles, m/s, negative backwards.
     pub wheel_speed_m_per_s: Sampled<f64>,
     /// Indoor positioning.
     pub pose: Sampled<Pose>,

@@ -8,7 +8,7 @@
 //! It must never create energy: every force but the drive force opposes the motion it acts on.
 //!
 //! Left out: roll, pitch, wheel spin (tyres carry at most friction times load), camber, slopes.
-//! Tests: here, `tests/plant_vehicle.rs`.
+//! Tests: here, `tests/plant/`.
 
 use super::params::PlantParams;
 
@@ -16,7 +16,7 @@ const GRAVITY_M_PER_S2: f64 = 9.81;
 const AIR_KG_PER_M3: f64 = 1.2;
 /// Load transfer stops here: both axles keep at least a tenth of their static load.
 const TRANSFER_SHARE_MAX: f64 = 0.9;
-/// Slower than this, in m/s and rad/s, a car without longitudinal speed stands.
+/// Slower than this, in m/s and rad/s, a car that dry friction holds stands.
 const REST: f64 = 1e-6;
 
 /// Position, heading and speeds of the centre of gravity.
@@ -79,6 +79,8 @@ pub struct Vehicle {
     rear_stiffness: f64,
     slip_speed_squared: f64,
     front_share: f64,
+    sin_steering: f64,
+    cos_steering: f64,
 }
 
 impl Vehicle {
@@ -102,11 +104,32 @@ impl Vehicle {
             rear_stiffness: params.tyre.rear_stiffness_per_rad,
             slip_speed_squared: params.tyre.slip_speed_m_per_s * params.tyre.slip_speed_m_per_s,
             front_share: params.drive.front_share,
+            sin_steering: 0.0,
+            cos_steering: 1.0,
         }
     }
 
-    /// Advances by `step_s` (a fixed, short step) with the wheels at `steering_rad`.
-    pub fn step(&mut self, steering_rad: f64, push: Push, step_s: f64) {
+    /// Turns the front wheels.
+    pub fn steer(&mut self, angle_rad: f64) {
+        (self.sin_steering, self.cos_steering) = libm::sincos(angle_rad);
+    }
+
+    /// Speed of the front wheel along itself, and across itself to the left.
+    fn front_wheel_m_per_s(&self) -> (f64, f64) {
+        let vx = self.motion.forward_m_per_s;
+        let vy = self.motion.left_m_per_s + self.front_m * self.motion.yaw_rate_rad_per_s;
+        let (sin_d, cos_d) = (self.sin_steering, self.cos_steering);
+        (vx * cos_d + vy * sin_d, vy * cos_d - vx * sin_d)
+    }
+
+    /// Speed of the drive line as the motor and its encoder see it: the driven axles' mean.
+    pub fn rolling_m_per_s(&self) -> f64 {
+        let (along, _) = self.front_wheel_m_per_s();
+        self.front_share * along + (1.0 - self.front_share) * self.motion.forward_m_per_s
+    }
+
+    /// Advances by `step_s` (a fixed, short step).
+    pub fn step(&mut self, push: Push, step_s: f64) {
         let Motion {
             yaw_rad,
             forward_m_per_s: vx,
@@ -114,7 +137,7 @@ impl Vehicle {
             ..
         } = self.motion;
         let turn = self.motion.yaw_rate_rad_per_s;
-        let (sin_d, cos_d) = libm::sincos(steering_rad);
+        let (sin_d, cos_d) = (self.sin_steering, self.cos_steering);
 
         let limit_n = TRANSFER_SHARE_MAX * self.front_load_n.min(self.rear_load_n);
         let transfer_n = (self.transfer_n_per_m_per_s2 * self.motion.accel_forward_m_per_s2)
@@ -122,22 +145,13 @@ impl Vehicle {
         let front_grip_n = self.friction * (self.front_load_n - transfer_n);
         let rear_grip_n = self.friction * (self.rear_load_n + transfer_n);
 
-        // Dry friction acts through the wheels: it opposes motion, or eats drive force at standstill.
-        let wheels_n = if vx == 0.0 {
-            push.drive_n
-                - push
-                    .drive_n
-                    .clamp(-push.dry_friction_n, push.dry_friction_n)
-        } else {
-            push.drive_n - push.dry_friction_n.copysign(vx)
-        };
+        // Dry friction sits in the drive line: what stops it within the step, or as much as there is.
+        let stopping_n = push.drive_n + self.mass_kg * self.rolling_m_per_s() / step_s;
+        let wheels_n = push.drive_n - stopping_n.clamp(-push.dry_friction_n, push.dry_friction_n);
         let front_x_n = (wheels_n * self.front_share).clamp(-front_grip_n, front_grip_n);
         let rear_x_n = (wheels_n * (1.0 - self.front_share)).clamp(-rear_grip_n, rear_grip_n);
 
-        // Velocities at the axles, the front one in the frame of the steered wheel.
-        let front_vy = vy + self.front_m * turn;
-        let along = vx * cos_d + front_vy * sin_d;
-        let across = front_vy * cos_d - vx * sin_d;
+        let (along, across) = self.front_wheel_m_per_s();
         let front_y_n =
             self.side_force_n(across, along, self.front_stiffness, front_grip_n, front_x_n);
         let rear_vy = vy - self.rear_m * turn;
@@ -145,21 +159,19 @@ impl Vehicle {
 
         let front_left_n = front_x_n * sin_d + front_y_n * cos_d;
         let air_n = self.air_n_per_m2_per_s2 * vx * vx.abs();
-        let other_x_n = -front_y_n * sin_d - air_n;
-        let accel_x = (front_x_n * cos_d + rear_x_n + other_x_n) / self.mass_kg;
-        let accel_y = (front_left_n + rear_y_n) / self.mass_kg;
+        let forward_n = front_x_n * cos_d - front_y_n * sin_d + rear_x_n - air_n;
         let moment = self.front_m * front_left_n - self.rear_m * rear_y_n;
 
-        let mut new_vx = vx + accel_x * step_s;
-        let mut new_vy = vy + accel_y * step_s;
+        let mut new_vx = vx + forward_n / self.mass_kg * step_s;
+        let mut new_vy = vy + (front_left_n + rear_y_n) / self.mass_kg * step_s;
         let mut new_turn = turn + moment / self.inertia_kg_m2 * step_s;
-        // Friction stops the car but never reverses it: without force enough to break loose it stands.
-        let held = push.drive_n.abs() + other_x_n.abs() <= push.dry_friction_n;
-        if held && (vx == 0.0 || new_vx * vx < 0.0) {
-            new_vx = 0.0;
-            if new_vy.abs() < REST && new_turn.abs() < REST {
-                (new_vy, new_turn) = (0.0, 0.0);
-            }
+        let held = push.drive_n.abs() <= push.dry_friction_n;
+        if held
+            && [new_vx, new_vy, new_turn]
+                .iter()
+                .all(|speed| speed.abs() < REST)
+        {
+            (new_vx, new_vy, new_turn) = (0.0, 0.0, 0.0);
         }
 
         // Move along the velocity in the fixed frame, then turn: the body frame turns under the

@@ -2,8 +2,7 @@
 //!
 //! Decides the order in which the parts see each other within a step of [`STEP_NS`], on a fixed grid
 //! from the start instant: pins → power → actuators → vehicle → sensors → judge. It must never read a
-//! clock: time comes in, and the same calls give the same bits. Tests: `tests/plant_world.rs`,
-//! `tests/plant_power.rs`.
+//! clock: time comes in, and the same calls give the same bits. Tests: `tests/plant/`.
 
 use super::actuators::{SpeedController, SteeringServo, valid_pulse};
 use super::hash::Fnv;
@@ -225,22 +224,24 @@ impl Plant {
         let powered = self.switch_power(inputs.relay_on, edge);
         if self.time_ns >= self.next_frame_ns {
             let late = (self.time_ns - self.next_frame_ns) / self.frame_ns;
-            self.next_frame_ns += (late + 1) * self.frame_ns;
+            let frames_ns = (late + 1).saturating_mul(self.frame_ns);
+            self.next_frame_ns = self.next_frame_ns.saturating_add(frames_ns);
             self.servo
                 .frame(valid_pulse(&self.params, inputs.steering_pulse_us));
             self.controller
                 .frame(valid_pulse(&self.params, inputs.throttle_pulse_us));
         }
         self.servo.step(STEP_S);
-        let forward_m_per_s = self.vehicle.motion.forward_m_per_s;
+        self.vehicle.steer(self.servo.angle_rad);
+        let rolling_m_per_s = self.vehicle.rolling_m_per_s();
         let source_v = powered.then(|| self.battery.source_v());
-        let motor = self.controller.step(source_v, forward_m_per_s, STEP_S);
+        let motor = self.controller.step(source_v, rolling_m_per_s, STEP_S);
         self.battery.step(motor.battery_current_a, STEP_S);
-        self.vehicle
-            .step(self.servo.angle_rad, self.push(motor.force_n), STEP_S);
+        let push = self.push(motor.force_n, rolling_m_per_s);
+        self.vehicle.step(push, STEP_S);
 
         let motion = &self.vehicle.motion;
-        self.travelled_m += motion.forward_m_per_s * STEP_S;
+        self.travelled_m += rolling_m_per_s * STEP_S;
         self.distance_m += motion.speed_m_per_s() * STEP_S;
         let truth = Truth {
             motion,
@@ -277,13 +278,12 @@ impl Plant {
         self.relay.is_closed() || self.faults.relay_welded
     }
 
-    fn push(&self, motor_n: f64) -> Push {
+    fn push(&self, motor_n: f64, rolling_m_per_s: f64) -> Push {
         let p = &self.params;
-        let forward_m_per_s = self.vehicle.motion.forward_m_per_s;
         let rolling_n = p.chassis.rolling_resistance * p.chassis.mass_kg * 9.81;
         let blocked_n = if self.faults.wheels_blocked { 1e3 } else { 0.0 };
         Push {
-            drive_n: motor_n - p.drive.viscous_friction_n_per_m_per_s * forward_m_per_s,
+            drive_n: motor_n - p.drive.viscous_friction_n_per_m_per_s * rolling_m_per_s,
             dry_friction_n: p.drive.dry_friction_n + rolling_n + blocked_n,
         }
     }

@@ -6,6 +6,7 @@
 //! [`DEPTH_MAX`]. Tests: below, and tests/any_json.rs against `serde_json` itself.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// No robot file nests deeper than 4; a file of brackets must not exhaust the stack.
 const DEPTH_MAX: usize = 32;
@@ -73,7 +74,13 @@ pub(crate) struct NotJson {
 
 /// Reads one JSON value and nothing after it.
 pub(crate) fn parse(text: &str) -> Result<Node, NotJson> {
-    let mut reader = Reader { text, offset: 0, path: Vec::new() };
+    let start = Position { line: 1, column: 1 };
+    let mut reader = Reader {
+        text,
+        offset: 0,
+        here: start,
+        path: Vec::new(),
+    };
     let node = reader.value(0)?;
     reader.skip_space();
     if reader.peek().is_some() {
@@ -86,13 +93,15 @@ struct Reader<'a> {
     text: &'a str,
     /// Always on a character boundary.
     offset: usize,
+    /// Line and column of `offset`.
+    here: Position,
     path: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Node, NotJson> {
         self.skip_space();
-        let at = self.here();
+        let at = self.here;
         if depth > DEPTH_MAX {
             return Err(self.wrong(&format!("at most {DEPTH_MAX} levels of nesting")));
         }
@@ -107,18 +116,19 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, depth: usize) -> Result<Content, NotJson> {
         self.bump();
-        let mut members: Vec<Member> = Vec::new();
+        let mut members = Vec::new();
+        let mut lines = BTreeMap::new();
         self.skip_space();
         if self.eat('}') {
             return Ok(Content::Object(members));
         }
         loop {
             self.skip_space();
-            let key_at = self.here();
+            let key_at = self.here;
             let key = self.string("a key in quotes")?;
             self.path.push(key.clone());
-            if let Some(first) = members.iter().find(|member| member.key == key) {
-                let found = format!("it again (first on line {})", first.key_at.line);
+            if let Some(first) = lines.insert(key.clone(), key_at.line) {
+                let found = format!("it again (first on line {first})");
                 return Err(self.wrong_at(key_at, "each key once", found));
             }
             self.skip_space();
@@ -160,7 +170,7 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&mut self, expected: &str) -> Result<String, NotJson> {
-        let at = self.here();
+        let at = self.here;
         let begin = self.offset;
         if !self.eat('"') {
             return Err(self.wrong(expected));
@@ -178,9 +188,13 @@ impl<'a> Reader<'a> {
             }
         }
         let literal = &self.text[begin..self.offset];
-        serde_json::from_str(literal)
-            .ok()
-            .ok_or_else(|| self.wrong_at(at, expected, format!("{literal}, a wrong escape")))
+        serde_json::from_str(literal).ok().ok_or_else(|| {
+            self.wrong_at(
+                at,
+                expected,
+                format!("{literal}, with a wrong escape or control character"),
+            )
+        })
     }
 
     /// A number, `true`, `false` or `null`.
@@ -188,14 +202,17 @@ impl<'a> Reader<'a> {
         let word = self.word_ahead();
         let value: Option<Value> = serde_json::from_str(word).ok();
         if let Some(value) = value {
-            self.offset += word.len();
+            self.advance(word.len());
             return Ok(value);
         }
-        if word.parse::<f64>().is_ok_and(f64::is_infinite) && word.starts_with(['-', '0'..='9']) {
+        if word.parse::<f64>().is_ok_and(f64::is_infinite)
+            && word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        {
             let found = format!("`{word}`");
-            return Err(self.wrong_at(self.here(), "a number that fits 64 bits", found));
+            return Err(self.wrong_at(self.here, "a number that fits 64 bits", found));
         }
-        Err(self.wrong("a value (a number, a text in quotes, true, false, null, an object, a list)"))
+        Err(self
+            .wrong("a value (a number, a text in quotes, true, false, null, an object, a list)"))
     }
 
     /// All up to the next space, comma or bracket.
@@ -211,31 +228,37 @@ impl<'a> Reader<'a> {
 
     fn bump(&mut self) -> Option<char> {
         let next = self.peek()?;
-        self.offset += next.len_utf8();
+        self.advance(next.len_utf8());
         Some(next)
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let end = self.offset + bytes;
+        for passed in self.text[self.offset..end].chars() {
+            if passed == '\n' {
+                self.here = Position {
+                    line: self.here.line + 1,
+                    column: 1,
+                };
+            } else {
+                self.here.column += 1;
+            }
+        }
+        self.offset = end;
     }
 
     fn eat(&mut self, wanted: char) -> bool {
         let is_there = self.peek() == Some(wanted);
         if is_there {
-            self.offset += wanted.len_utf8();
+            self.advance(wanted.len_utf8());
         }
         is_there
     }
 
     fn skip_space(&mut self) {
         let rest = &self.text[self.offset..];
-        self.offset += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
-    }
-
-    /// Counted afresh for each node: a robot file has a few hundred of them and a few kilobytes.
-    fn here(&self) -> Position {
-        let before = &self.text[..self.offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Position {
-            line: 1 + before.matches('\n').count(),
-            column: 1 + before[line_start..].chars().count(),
-        }
+        let after = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        self.advance(rest.len() - after.len());
     }
 
     fn wrong(&self, expected: &str) -> NotJson {
@@ -245,25 +268,40 @@ impl<'a> Reader<'a> {
             Some(next) if word.is_empty() => format!("`{next}`"),
             Some(_) => format!("`{word}`"),
         };
-        self.wrong_at(self.here(), expected, found)
+        self.wrong_at(self.here, expected, found)
     }
 
     fn wrong_at(&self, at: Position, expected: &str, found: String) -> NotJson {
-        NotJson { at, key: self.path.join("."), expected: expected.to_owned(), found }
+        NotJson {
+            at,
+            key: self.path.join("."),
+            expected: expected.to_owned(),
+            found,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn each_value_knows_its_line_and_column() {
         let node = parse("{\n  \"a\": {\"µ\": 1, \"b\": [true]}\n}").expect("valid");
         assert_eq!(node.at, Position { line: 1, column: 1 });
         assert_eq!(node.position_of("a"), Position { line: 2, column: 8 });
-        assert_eq!(node.position_of("a.b"), Position { line: 2, column: 22 });
-        assert_eq!(node.position_of("a.missing"), Position { line: 2, column: 8 });
+        assert_eq!(
+            node.position_of("a.b"),
+            Position {
+                line: 2,
+                column: 22
+            }
+        );
+        assert_eq!(
+            node.position_of("a.missing"),
+            Position { line: 2, column: 8 }
+        );
     }
 
     #[test]
@@ -285,5 +323,54 @@ mod tests {
     #[test]
     fn brackets_without_end_do_not_exhaust_the_stack() {
         assert!(parse(&"[".repeat(1_000_000)).is_err());
+    }
+
+    /// The same value without its positions.
+    fn plain(node: &Node) -> Value {
+        match &node.value {
+            Content::Scalar(value) => value.clone(),
+            Content::List(nodes) => nodes.iter().map(plain).collect(),
+            Content::Object(members) => members
+                .iter()
+                .map(|member| (member.key.clone(), plain(&member.node)))
+                .collect(),
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            // Halves of an integer print and read back exactly, in any build of serde_json.
+            any::<i32>().prop_map(|i| Value::from(f64::from(i) / 2.0)),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_json_value_reads_as_serde_json_reads_it(value in any_value()) {
+            for text in [value.to_string(), format!("{value:#}")] {
+                let node = parse(&text);
+                prop_assert_eq!(node.as_ref().map(plain).ok(), serde_json::from_str(&text).ok());
+            }
+        }
+
+        #[test]
+        fn nothing_is_read_that_serde_json_refuses(
+            text in r#"[\[\]{},:"\\ \n0-9eE+.tfanu-]{0,24}"#
+        ) {
+            if let Ok(node) = parse(&text) {
+                prop_assert_eq!(Some(plain(&node)), serde_json::from_str::<Value>(&text).ok());
+            }
+        }
     }
 }

@@ -24,12 +24,19 @@ use crate::{ConfigError, ConfigErrors, json, nearest};
 use rt_wire::Limits;
 use std::path::Path;
 
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// A robot file has about 4 KiB.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The robots that come with every binary: (name, text of its file).
 const BUILTIN: [(&str, &str); 2] = [
-    ("sim-donkey", include_str!("../../../configs/robots/sim-donkey.json")),
-    ("pi5-donkey", include_str!("../../../configs/robots/pi5-donkey.json")),
+    (
+        "sim-donkey",
+        include_str!("../../../configs/robots/sim-donkey.json"),
+    ),
+    (
+        "pi5-donkey",
+        include_str!("../../../configs/robots/pi5-donkey.json"),
+    ),
 ];
 
 /// A validated robot: the file, what the kernel judges by, and a hash that says which file it was.
@@ -63,9 +70,11 @@ impl Robot {
         }
         let names: Vec<_> = Self::builtin_names().collect();
         let expected = format!("one of {}, or a file", names.join(", "));
-        Err(ConfigError::whole_file("robot", expected, format!("`{name_or_file}`"))
-            .nearest(nearest(name_or_file, names))
-            .into())
+        Err(
+            ConfigError::whole_file("robot", expected, format!("`{name_or_file}`"))
+                .nearest(nearest(name_or_file, names))
+                .into(),
+        )
     }
 
     /// Validates the text of a robot file; `name` is what errors call it.
@@ -84,7 +93,12 @@ impl Robot {
         ConfigErrors::if_any(rules::broken(&file, &root, name))?;
         let json = file.to_json();
         let hash = fnv1a_64(json.as_bytes());
-        Ok(Self { limits: limits::limits(&file), file, json, hash })
+        Ok(Self {
+            limits: limits::limits(&file),
+            file,
+            json,
+            hash,
+        })
     }
 
     /// Validates a robot that was made or changed in memory, as if it had been typed.

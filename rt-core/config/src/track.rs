@@ -65,14 +65,17 @@ impl Track {
     pub fn load(path: impl AsRef<Path>, scale: f64) -> Result<Self, ConfigErrors> {
         let path = path.as_ref();
         let text = file::read_text(path, "track file", FILE_BYTES_MAX)?;
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.display().to_string());
+        let name = path
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.display().to_string());
         csv::parse(&text, &path.display().to_string(), name, scale)
     }
 
     /// What a person typed after `--track`: the name of a built-in track, or else a file.
     pub fn resolve(name_or_file: &str, scale: f64) -> Result<Self, ConfigErrors> {
         let known = Self::builtin_names().any(|name| name == name_or_file);
-        let looks_like_a_file = name_or_file.contains(['/', '.']) || Path::new(name_or_file).is_file();
+        let looks_like_a_file =
+            name_or_file.contains(['/', '.']) || Path::new(name_or_file).is_file();
         if looks_like_a_file && !known {
             Self::load(name_or_file, scale)
         } else {
@@ -87,9 +90,12 @@ impl Track {
 
     fn builtin_scaled(name: &str, scale: f64) -> Result<Self, ConfigErrors> {
         match BUILTIN.iter().find(|(known, _)| *known == name) {
-            Some((known, text)) => {
-                csv::parse(text, &format!("configs/tracks/{known}.csv"), name.to_owned(), scale)
-            }
+            Some((known, text)) => csv::parse(
+                text,
+                &format!("configs/tracks/{known}.csv"),
+                name.to_owned(),
+                scale,
+            ),
             None => {
                 let names: Vec<_> = Self::builtin_names().collect();
                 Err(ConfigError::whole_file(
@@ -125,7 +131,14 @@ impl Track {
             curvature_per_m.push(circle_curvature(before, after));
         }
         let warnings = crossing::border_warnings(&points, &tangents, &curvature_per_m);
-        Self { name, points, arc_m, tangents, curvature_per_m, warnings }
+        Self {
+            name,
+            points,
+            arc_m,
+            tangents,
+            curvature_per_m,
+            warnings,
+        }
     }
 
     /// What reports call it: the built-in name, or the file's name without its extension.
@@ -160,7 +173,10 @@ impl Track {
 
     /// The smallest radius of the centre line.
     pub fn radius_m_min(&self) -> f64 {
-        let sharpest = self.curvature_per_m.iter().fold(0.0_f64, |most, k| most.max(k.abs()));
+        let sharpest = self
+            .curvature_per_m
+            .iter()
+            .fold(0.0_f64, |most, k| most.max(k.abs()));
         1.0 / sharpest
     }
 

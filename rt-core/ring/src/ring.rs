@@ -238,6 +238,7 @@ pub struct RingReader<'a, T> {
     generation: u64,
     /// Sequence of the record to be read next. Ours alone: the place in memory follows from it.
     next: u64,
+    seen: u64,
     lost: u64,
     is_quarantined: bool,
     record: PhantomData<T>,
@@ -263,7 +264,8 @@ impl<'a, T: Record> RingReader<'a, T> {
     pub fn attach(mem: &'a [AtomicU64], layout_hash: u64) -> Result<Self, AttachError> {
         let mut reader = Self::attach_from_oldest(mem, layout_hash)?;
         let newest = reader.region.newest::<T>();
-        reader.next = newest.map_err(|found| AttachError::Sequence { found })?.wrapping_add(1);
+        reader.seen = newest.map_err(|found| AttachError::Sequence { found })?;
+        reader.next = reader.seen.wrapping_add(1);
         Ok(reader)
     }
 
@@ -296,6 +298,7 @@ impl<'a, T: Record> RingReader<'a, T> {
             region,
             generation: header.generation,
             next: newest.saturating_sub(region.depth()).wrapping_add(1),
+            seen: newest,
             lost: 0,
             is_quarantined: false,
             record: PhantomData,
@@ -308,11 +311,19 @@ impl<'a, T: Record> RingReader<'a, T> {
         if self.is_quarantined {
             return Read::Corrupt;
         }
+        if self.next > self.seen {
+            // ORDER: pairs with the count in publish: its record is whole.
+            let newest = load_acquire(self.region.newest);
+            if newest < self.next {
+                return self.no_news(newest);
+            }
+            self.seen = newest;
+        }
         let Some(slot) = self.region.slot::<T>(self.next) else { return self.quarantine() };
         // ORDER: pairs with the last stamp in publish.
         let stamp = load_acquire(slot.stamp);
         if stamp != complete(self.next) {
-            return self.no_record(stamp);
+            return self.lapped(stamp);
         }
         let record = load_words(slot.record);
         // ORDER: pairs with the release fence in publish: if one word copied was of a later record,
@@ -320,30 +331,26 @@ impl<'a, T: Record> RingReader<'a, T> {
         fence(Ordering::Acquire);
         let stamp_after = slot.stamp.load(Ordering::Relaxed);
         if stamp_after != stamp {
-            return self.no_record(stamp_after);
+            return self.lapped(stamp_after);
         }
         let sequence = self.next;
         self.next = sequence.wrapping_add(1);
         Read::Record { sequence, record }
     }
 
-    /// Says why the stamp that stands where our next record belongs is not the awaited one.
-    #[cold]
-    #[inline(never)]
-    fn no_record(&mut self, stamp: u64) -> Read<T> {
-        // ORDER: pairs with the first stamp in publish: the count behind this stamp is seen next.
-        fence(Ordering::Acquire);
-        // We stand here because record next - 1 was whole: this slot holds exactly one lap before.
-        let lap_before = complete(self.next.saturating_sub(self.region.depth()));
-        if stamp == lap_before || stamp == writing(self.next) {
-            let is_ours = is_of_generation(self.region.mem, self.generation);
-            return if is_ours { Read::Empty } else { self.quarantine() };
-        }
-        self.lapped(sequence_of(stamp))
+    /// Nothing new, as long as the count stands where it stood and the region is the one we know.
+    fn no_news(&mut self, newest: u64) -> Read<T> {
+        let is_ours = is_of_generation(self.region.mem, self.generation);
+        if newest == self.seen && is_ours { Read::Empty } else { self.quarantine() }
     }
 
     /// Skips to the oldest safe record, now that `overwriter` stands where `next` did.
-    fn lapped(&mut self, overwriter: u64) -> Read<T> {
+    #[cold]
+    #[inline(never)]
+    fn lapped(&mut self, stamp: u64) -> Read<T> {
+        // ORDER: pairs with the first stamp in publish: the count behind this stamp is seen next.
+        fence(Ordering::Acquire);
+        let overwriter = sequence_of(stamp);
         let ahead = overwriter.wrapping_sub(self.next);
         let is_a_lap = overwriter > self.next && ahead & self.region.mask == 0;
         let Ok(newest) = self.region.newest::<T>() else { return self.quarantine() };
@@ -356,6 +363,7 @@ impl<'a, T: Record> RingReader<'a, T> {
         let resume = newest.wrapping_sub(depth).wrapping_add(1).wrapping_add(margin);
         let lost = resume.wrapping_sub(self.next);
         self.next = resume;
+        self.seen = newest;
         self.lost = self.lost.wrapping_add(lost);
         Read::Lapped { lost }
     }

@@ -89,9 +89,9 @@ pub struct SimArgs {
     /// Where the run's folder is made.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
-    /// A robot file, instead of the built-in sim-donkey.
-    #[arg(long, value_name = "FILE")]
-    pub robot: Option<PathBuf>,
+    /// A robot file, or the name of a built-in robot.
+    #[arg(long, value_name = "NAME|FILE", default_value = "sim-donkey")]
+    pub robot: String,
     /// Seed of everything random in the simulated car.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

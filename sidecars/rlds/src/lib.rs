@@ -1,1 +1,36 @@
-//! Skeleton.
+//! RLDS episodes as files: the recording that is the truth, and the steps and metadata derived
+//! from it.
+//!
+//! *What it decides.* How an episode lies on disk, what stands in its files, and how a recording is
+//! read back. *What it must never do.* Know shared memory, read a clock, or panic on what it finds
+//! in a file. Time comes in with the records.
+//!
+//! ```text
+//! <episodes_dir>/<episode id>/
+//!   metadata.json          the contract's metadata, strict
+//!   episode.json           our own counts: what was recorded, what was lost, how it was closed
+//!   steps/000000.jsonl     one RLDS step a line, derived from the recording
+//!   blobs/recording.mcap   every telemetry record and keyframe as raw wire bytes: the truth
+//! ```
+//!
+//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs.
+
+#![forbid(unsafe_code)]
+
+mod about;
+mod episode;
+mod layout;
+mod reader;
+mod recording;
+pub mod schema;
+mod steps;
+mod storage;
+
+pub use about::About;
+pub use episode::{Closing, EpisodeNote, EpisodeWriter, Files, Summary, episode_id};
+pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
+pub use recording::{
+    CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter,
+};
+pub use steps::{Steps, StepsError};
+pub use storage::Storage;

@@ -450,7 +450,11 @@ impl Timing {
         Self {
             period_us,
             deadline_us: scaled(self.deadline_us),
-            late_after_us: if within_period { scaled(self.late_after_us) } else { self.late_after_us },
+            late_after_us: if within_period {
+                scaled(self.late_after_us)
+            } else {
+                self.late_after_us
+            },
             spin_window_us: self.spin_window_us.min(period_us / 2),
             ..self.clone()
         }

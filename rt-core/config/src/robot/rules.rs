@@ -13,7 +13,12 @@ use std::fmt::Display;
 
 /// All rules that `robot` breaks; `root` says where its keys stand.
 pub(super) fn broken(robot: &RobotFile, root: &Node, file: &str) -> Vec<ConfigError> {
-    let mut rules = Rules { robot, root, file, errors: Vec::new() };
+    let mut rules = Rules {
+        robot,
+        root,
+        file,
+        errors: Vec::new(),
+    };
     rules.name();
     rules.timing();
     rules.servo("calibration.steering", &robot.calibration.steering);
@@ -44,7 +49,9 @@ impl Rules<'_> {
     fn refuse(&mut self, key: &str, expected: impl Into<String>, found: impl Into<String>) {
         let at = self.root.position_of(key);
         self.errors.push(
-            ConfigError::whole_file(self.file, expected, found).at(at.line, at.column).key(key),
+            ConfigError::whole_file(self.file, expected, found)
+                .at(at.line, at.column)
+                .key(key),
         );
     }
 
@@ -64,7 +71,8 @@ impl Rules<'_> {
     fn name(&mut self) {
         let name = &self.robot.name;
         let rest_is_plain = |name: &str| {
-            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            name.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         let is_good = (1..=24).contains(&name.len())
             && name.starts_with(|first: char| first.is_ascii_lowercase())
@@ -78,12 +86,27 @@ impl Rules<'_> {
     fn timing(&mut self) {
         let timing = &self.robot.timing;
         let period_us = timing.period_us;
-        self.at_most("timing.deadline_us", timing.deadline_us, period_us, "the period");
+        self.at_most(
+            "timing.deadline_us",
+            timing.deadline_us,
+            period_us,
+            "the period",
+        );
         let neutral_us = timing.neutral_after_us;
         let why = "timing.neutral_after_us: a late event comes before the e-stop";
-        self.at_most("timing.late_after_us", timing.late_after_us, neutral_us, why);
+        self.at_most(
+            "timing.late_after_us",
+            timing.late_after_us,
+            neutral_us,
+            why,
+        );
         let why = "half the period: the loop must sleep in every cycle";
-        self.at_most("timing.spin_window_us", timing.spin_window_us, period_us / 2, why);
+        self.at_most(
+            "timing.spin_window_us",
+            timing.spin_window_us,
+            period_us / 2,
+            why,
+        );
     }
 
     fn servo(&mut self, key: &str, servo: &Servo) {
@@ -120,7 +143,11 @@ impl Rules<'_> {
         if self.robot.sensors.i2c_bus == Some(1) {
             for (key, pin) in taken {
                 if matches!(pin, 2 | 3) {
-                    self.refuse(key, "a pin that I²C bus 1 does not need", format!("pin {pin}"));
+                    self.refuse(
+                        key,
+                        "a pin that I²C bus 1 does not need",
+                        format!("pin {pin}"),
+                    );
                 }
             }
         }
@@ -141,7 +168,11 @@ impl Rules<'_> {
             && imu == battery
         {
             let found = format!("{imu}, as sensors.imu_i2c_address");
-            self.refuse("sensors.battery_i2c_address", "an address of its own", found);
+            self.refuse(
+                "sensors.battery_i2c_address",
+                "an address of its own",
+                found,
+            );
         }
     }
 
@@ -188,7 +219,12 @@ impl Rules<'_> {
         let (warn, degraded) = (battery.warn_v_per_cell, battery.degraded_v_per_cell);
         self.at_most("battery.degraded_v_per_cell", degraded, warn, why);
         let why = "battery.degraded_v_per_cell: the stop comes before the e-stop";
-        self.at_most("battery.critical_v_per_cell", battery.critical_v_per_cell, degraded, why);
+        self.at_most(
+            "battery.critical_v_per_cell",
+            battery.critical_v_per_cell,
+            degraded,
+            why,
+        );
         let soc = &self.robot.soc;
         let why = "soc.warn_c: the warning comes first";
         self.at_least("soc.degraded_c", soc.degraded_c, soc.warn_c, why);
@@ -200,7 +236,11 @@ impl Rules<'_> {
         let required = &self.robot.sidecars.required;
         let doubled = (1..required.len()).filter(|&i| required[..i].contains(&required[i]));
         for i in doubled.collect::<Vec<_>>() {
-            self.refuse("sidecars.required", "each sidecar once", format!("entry {i} again"));
+            self.refuse(
+                "sidecars.required",
+                "each sidecar once",
+                format!("entry {i} again"),
+            );
         }
     }
 
@@ -211,14 +251,33 @@ impl Rules<'_> {
         let least = 2000 / timeouts.pilot_stale_ms;
         self.at_least("pilot.rate_hz", pilot.rate_hz, least, why);
         let (valid_ms, most) = (pilot.command_valid_ms, timeouts.command_expiry_max_ms);
-        self.at_least("pilot.command_valid_ms", valid_ms, command_period_ms, "one pilot period");
-        self.at_most("pilot.command_valid_ms", valid_ms, most, "timeouts.command_expiry_max_ms");
+        self.at_least(
+            "pilot.command_valid_ms",
+            valid_ms,
+            command_period_ms,
+            "one pilot period",
+        );
+        self.at_most(
+            "pilot.command_valid_ms",
+            valid_ms,
+            most,
+            "timeouts.command_expiry_max_ms",
+        );
 
         let cycles_per_s = 1_000_000 / self.robot.timing.period_us;
         let step_hz = self.robot.rlds_logger.step_rate_hz;
-        self.at_most("rlds_logger.step_rate_hz", step_hz, cycles_per_s, "the loop's own rate");
+        self.at_most(
+            "rlds_logger.step_rate_hz",
+            step_hz,
+            cycles_per_s,
+            "the loop's own rate",
+        );
         if self.robot.rlds_logger.episodes_dir.is_empty() {
-            self.refuse("rlds_logger.episodes_dir", "the path of a folder", "an empty text");
+            self.refuse(
+                "rlds_logger.episodes_dir",
+                "the path of a folder",
+                "an empty text",
+            );
         }
     }
 
@@ -233,7 +292,11 @@ impl Rules<'_> {
         ];
         for (key, pin) in needed {
             if pin.is_none() {
-                self.refuse(key, "a BCM pin from 0 to 27 (needed on a real board)", "null");
+                self.refuse(
+                    key,
+                    "a BCM pin from 0 to 27 (needed on a real board)",
+                    "null",
+                );
             }
         }
         // Pins 0 to 8 are pulled up at boot: the relay would close before any software runs.
@@ -268,7 +331,11 @@ impl Rules<'_> {
             if let Some(pin) = pin
                 && channel(pin).is_none()
             {
-                self.refuse(key, "a pin with PWM: 12, 13, 14, 15, 18 or 19", pin.to_string());
+                self.refuse(
+                    key,
+                    "a pin with PWM: 12, 13, 14, 15, 18 or 19",
+                    pin.to_string(),
+                );
             }
         }
         if let (Some(steering), Some(throttle)) = (outputs[0].1, outputs[1].1)
@@ -290,18 +357,50 @@ impl Rules<'_> {
         self.at_most("timing.late_after_us", ours.late_after_us, half_us, why);
         let (ours, safe_timeouts) = (ours, &defaults.timeouts);
         let most = [
-            ("timing.late_consecutive", ours.late_consecutive, safe.late_consecutive),
-            ("timing.late_per_1000", ours.late_per_1000, safe.late_per_1000),
-            ("timing.neutral_after_us", ours.neutral_after_us, safe.neutral_after_us),
+            (
+                "timing.late_consecutive",
+                ours.late_consecutive,
+                safe.late_consecutive,
+            ),
+            (
+                "timing.late_per_1000",
+                ours.late_per_1000,
+                safe.late_per_1000,
+            ),
+            (
+                "timing.neutral_after_us",
+                ours.neutral_after_us,
+                safe.neutral_after_us,
+            ),
         ];
         let ours = &self.robot.timeouts;
         let safe = safe_timeouts;
         let most = most.into_iter().chain([
-            ("timeouts.teleop_stale_ms", ours.teleop_stale_ms, safe.teleop_stale_ms),
-            ("timeouts.inference_stale_ms", ours.inference_stale_ms, safe.inference_stale_ms),
-            ("timeouts.pilot_stale_ms", ours.pilot_stale_ms, safe.pilot_stale_ms),
-            ("timeouts.heartbeat_late_ms", ours.heartbeat_late_ms, safe.heartbeat_late_ms),
-            ("timeouts.heartbeat_lost_ms", ours.heartbeat_lost_ms, safe.heartbeat_lost_ms),
+            (
+                "timeouts.teleop_stale_ms",
+                ours.teleop_stale_ms,
+                safe.teleop_stale_ms,
+            ),
+            (
+                "timeouts.inference_stale_ms",
+                ours.inference_stale_ms,
+                safe.inference_stale_ms,
+            ),
+            (
+                "timeouts.pilot_stale_ms",
+                ours.pilot_stale_ms,
+                safe.pilot_stale_ms,
+            ),
+            (
+                "timeouts.heartbeat_late_ms",
+                ours.heartbeat_late_ms,
+                safe.heartbeat_late_ms,
+            ),
+            (
+                "timeouts.heartbeat_lost_ms",
+                ours.heartbeat_lost_ms,
+                safe.heartbeat_lost_ms,
+            ),
             (
                 "timeouts.command_expiry_max_ms",
                 ours.command_expiry_max_ms,
@@ -312,22 +411,46 @@ impl Rules<'_> {
                 ours.estop_discrepancy_ms,
                 safe.estop_discrepancy_ms,
             ),
-            ("timeouts.relay_feedback_ms", ours.relay_feedback_ms, safe.relay_feedback_ms),
-            ("timeouts.undervoltage_ms", ours.undervoltage_ms, safe.undervoltage_ms),
-            ("timeouts.reset_press_max_ms", ours.reset_press_max_ms, safe.reset_press_max_ms),
+            (
+                "timeouts.relay_feedback_ms",
+                ours.relay_feedback_ms,
+                safe.relay_feedback_ms,
+            ),
+            (
+                "timeouts.undervoltage_ms",
+                ours.undervoltage_ms,
+                safe.undervoltage_ms,
+            ),
+            (
+                "timeouts.reset_press_max_ms",
+                ours.reset_press_max_ms,
+                safe.reset_press_max_ms,
+            ),
             (
                 "limits.safe_stop_ms",
                 self.robot.limits.safe_stop_ms,
                 defaults.limits.safe_stop_ms,
             ),
-            ("battery.degraded_ms", self.robot.battery.degraded_ms, defaults.battery.degraded_ms),
-            ("soc.degraded_ms", self.robot.soc.degraded_ms, defaults.soc.degraded_ms),
+            (
+                "battery.degraded_ms",
+                self.robot.battery.degraded_ms,
+                defaults.battery.degraded_ms,
+            ),
+            (
+                "soc.degraded_ms",
+                self.robot.soc.degraded_ms,
+                defaults.soc.degraded_ms,
+            ),
         ]);
         for (key, value, most) in most {
             self.at_most(key, value, most, WHY);
         }
         let least = [
-            ("limits.arming_ms", self.robot.limits.arming_ms, defaults.limits.arming_ms),
+            (
+                "limits.arming_ms",
+                self.robot.limits.arming_ms,
+                defaults.limits.arming_ms,
+            ),
             (
                 "limits.centre_after_ms",
                 self.robot.limits.centre_after_ms,

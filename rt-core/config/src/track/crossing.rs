@@ -17,7 +17,10 @@ pub(super) fn crossings(line: &[[f64; 2]], most: usize) -> Vec<(usize, usize)> {
 
     let mut found = Vec::new();
     for (rank, &a) in by_left_end.iter().enumerate() {
-        for &b in by_left_end[rank + 1..].iter().take_while(|&&b| left(b) <= right(a)) {
+        for &b in by_left_end[rank + 1..]
+            .iter()
+            .take_while(|&&b| left(b) <= right(a))
+        {
             let (first, second) = (a.min(b), a.max(b));
             let meet = if second - first == 1 {
                 turns_back(line[first], line[second], line[(second + 1) % n])
@@ -51,9 +54,7 @@ fn turns_back(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> bool {
 }
 
 fn segments_meet((a, b): Segment, (c, d): Segment) -> bool {
-    let apart = |i: usize| {
-        a[i].max(b[i]) < c[i].min(d[i]) || c[i].max(d[i]) < a[i].min(b[i])
-    };
+    let apart = |i: usize| a[i].max(b[i]) < c[i].min(d[i]) || c[i].max(d[i]) < a[i].min(b[i]);
     if apart(0) || apart(1) {
         return false;
     }
@@ -70,10 +71,18 @@ pub(super) fn border_warnings(
     curvature_per_m: &[f64],
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    let folded = points.iter().zip(curvature_per_m).enumerate().find(|(_, (point, curvature))| {
-        let inner_m = if **curvature > 0.0 { point.w_left_m } else { point.w_right_m };
-        curvature.abs() * inner_m >= 1.0
-    });
+    let folded = points
+        .iter()
+        .zip(curvature_per_m)
+        .enumerate()
+        .find(|(_, (point, curvature))| {
+            let inner_m = if **curvature > 0.0 {
+                point.w_left_m
+            } else {
+                point.w_right_m
+            };
+            curvature.abs() * inner_m >= 1.0
+        });
     if let Some((i, (_, curvature))) = folded {
         let radius_m = 1.0 / curvature.abs();
         warnings.push(format!(
@@ -94,7 +103,9 @@ pub(super) fn border_warnings(
             })
             .collect();
         if let Some((first, second)) = crossings(&border, 1).first() {
-            warnings.push(format!("the {side} border meets itself at points {first} and {second}"));
+            warnings.push(format!(
+                "the {side} border meets itself at points {first} and {second}"
+            ));
         }
     }
     warnings
@@ -114,10 +125,22 @@ mod tests {
 
     #[test]
     fn touching_and_overlapping_count_as_meeting() {
-        assert!(segments_meet(([0.0, 0.0], [2.0, 0.0]), ([1.0, 0.0], [1.0, 1.0])));
-        assert!(segments_meet(([0.0, 0.0], [2.0, 0.0]), ([1.0, 0.0], [3.0, 0.0])));
-        assert!(!segments_meet(([0.0, 0.0], [2.0, 0.0]), ([3.0, 0.0], [4.0, 0.0])));
-        assert!(!segments_meet(([0.0, 0.0], [2.0, 0.0]), ([0.0, 0.1], [2.0, 0.1])));
+        assert!(segments_meet(
+            ([0.0, 0.0], [2.0, 0.0]),
+            ([1.0, 0.0], [1.0, 1.0])
+        ));
+        assert!(segments_meet(
+            ([0.0, 0.0], [2.0, 0.0]),
+            ([1.0, 0.0], [3.0, 0.0])
+        ));
+        assert!(!segments_meet(
+            ([0.0, 0.0], [2.0, 0.0]),
+            ([3.0, 0.0], [4.0, 0.0])
+        ));
+        assert!(!segments_meet(
+            ([0.0, 0.0], [2.0, 0.0]),
+            ([0.0, 0.1], [2.0, 0.1])
+        ));
     }
 
     #[test]

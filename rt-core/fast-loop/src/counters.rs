@@ -1,0 +1,113 @@
+//! The loop thread's counters as the kernel keeps them: faults and context switches.
+//!
+//! The loop thread reads its own once before the seal and once after its last cycle; in between the
+//! housekeeping thread reads them from outside, so that the loop makes no system call for it.
+
+use nix::sys::resource::{UsageWho, getrusage};
+use std::fs;
+
+/// Counters of one thread since it began, or differences of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Page faults without I/O.
+    pub minor_faults: u64,
+    /// Page faults with I/O.
+    pub major_faults: u64,
+    /// Times it gave up the core: one a sleep.
+    pub voluntary_switches: u64,
+    /// Times the core was taken away.
+    pub involuntary_switches: u64,
+}
+
+impl Counters {
+    /// Of the calling thread, by `getrusage`.
+    #[must_use]
+    pub fn of_this_thread() -> Self {
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        // It fails only for an unknown `who`.
+        getrusage(UsageWho::RUSAGE_THREAD).map_or_else(
+            |_error| Self::default(),
+            |usage| Self {
+                minor_faults: count(usage.minor_page_faults()),
+                major_faults: count(usage.major_page_faults()),
+                voluntary_switches: count(usage.voluntary_context_switches()),
+                involuntary_switches: count(usage.involuntary_context_switches()),
+            },
+        )
+    }
+
+    /// Of thread `tid` of this process, from /proc; `None` when it has gone.
+    #[must_use]
+    pub fn of_thread(tid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).ok()?;
+        let status = fs::read_to_string(format!("/proc/self/task/{tid}/status")).ok()?;
+        Self::parse(&stat, &status)
+    }
+
+    fn parse(stat: &str, status: &str) -> Option<Self> {
+        // The name in parentheses may hold anything, so count from its end (proc(5): 3 = state).
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let minor_faults = fields.nth(7)?.parse().ok()?;
+        let major_faults = fields.nth(1)?.parse().ok()?;
+        let switches = |key: &str| {
+            status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+        };
+        Some(Self {
+            minor_faults,
+            major_faults,
+            voluntary_switches: switches("voluntary_ctxt_switches:")?,
+            involuntary_switches: switches("nonvoluntary_ctxt_switches:")?,
+        })
+    }
+
+    /// What has come since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            minor_faults: self.minor_faults.saturating_sub(earlier.minor_faults),
+            major_faults: self.major_faults.saturating_sub(earlier.major_faults),
+            voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
+            involuntary_switches: self
+                .involuntary_switches
+                .saturating_sub(earlier.involuntary_switches),
+        }
+    }
+}
+
+/// Resident memory of this process in bytes; 0 if /proc is not there.
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .unwrap_or(0);
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    pages * page.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_past_a_thread_name_with_parentheses_and_spaces() {
+        let stat = "12 (a) b) S 1 12 12 0 -1 4194560 345 0 7 0 1 2 0 0 20 0";
+        let status = "Name:\ta) b\nvoluntary_ctxt_switches:\t1000\nnonvoluntary_ctxt_switches:\t3\n";
+        let expected = Counters {
+            minor_faults: 345,
+            major_faults: 7,
+            voluntary_switches: 1000,
+            involuntary_switches: 3,
+        };
+        assert_eq!(Counters::parse(stat, status), Some(expected));
+    }
+
+    #[test]
+    fn this_thread_seen_from_inside_and_outside_agrees_on_faults() {
+        let inside = Counters::of_this_thread();
+        let tid = u32::try_from(nix::unistd::gettid().as_raw()).expect("a tid is positive");
+        let outside = Counters::of_thread(tid).expect("this thread lives");
+        assert!(outside.minor_faults >= inside.minor_faults);
+        assert!(outside.since(inside).major_faults < 100);
+    }
+}

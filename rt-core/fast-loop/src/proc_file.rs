@@ -1,0 +1,45 @@
+//! What /proc and /sys say about this process and machine. Read at start only.
+
+use std::fs;
+
+/// May lock memory beyond the limit (capabilities(7)).
+pub const CAP_IPC_LOCK: u32 = 14;
+
+/// Whether this process has a capability in effect.
+#[must_use]
+pub fn has_capability(bit: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> bit & 1 != 0)
+}
+
+/// Cores that the kernel command line keeps free (`isolcpus=`).
+#[must_use]
+pub fn isolated_cpus() -> Vec<u32> {
+    let text = fs::read_to_string("/sys/devices/system/cpu/isolated").unwrap_or_default();
+    parse_cpu_list(text.trim())
+}
+
+/// A list like `1,3-5`; whatever is no number is left out.
+fn parse_cpu_list(text: &str) -> Vec<u32> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse::<u32>().ok()?..=last.trim().parse::<u32>().ok()?)
+    };
+    text.split(',').filter_map(range).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_may_hold_numbers_ranges_and_nothing() {
+        assert_eq!(parse_cpu_list("3"), [3]);
+        assert_eq!(parse_cpu_list("0,2-4"), [0, 2, 3, 4]);
+        assert!(parse_cpu_list("").is_empty());
+        assert!(parse_cpu_list("x-y").is_empty());
+    }
+}

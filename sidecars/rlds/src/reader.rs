@@ -1,0 +1,447 @@
+//! Reading a recording back: typed records in the order of the file.
+//!
+//! *What it decides.* What can be believed: a chunk whose CRC is right, records of the very layout
+//! that this build knows. A torn tail (the recorder was killed) and a damaged chunk are reported
+//! and cost no more than themselves. *What it must never do.* Hand out a record of another layout,
+//! panic on any bytes, or hold more than one chunk in memory.
+//!
+//! Shown by: tests/recording.rs.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use mcap::records::{Record as McapRecord, op};
+use rt_wire::{KernelState, Record, Telemetry};
+use zerocopy::FromBytes;
+
+use crate::about::About;
+use crate::layout::{LayoutIn, SCHEMA_ENCODING, hash_text};
+use crate::recording::{ABOUT_NAME, LOSS_SCHEMA, Loss, ROBOT_FILE_NAME};
+
+/// A record longer than this is not one of ours: chunks end at 1 MiB and a few records.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
+/// Opcode and length before each record.
+const FRAME_BYTES: usize = 9;
+
+/// One thing that was recorded.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all entries are the large ones, and a box would cost an allocation each"
+)]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// One cycle.
+    Telemetry(Telemetry),
+    /// The kernel's memory after one cycle.
+    Keyframe(KernelState),
+    /// Records are missing here.
+    Loss(Loss),
+}
+
+/// How the file ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Not read that far yet.
+    Unread,
+    /// With its footer.
+    Complete,
+    /// After whole chunks, but without an end: the recorder was killed.
+    Open,
+    /// In the middle of a record.
+    Torn {
+        /// Bytes before the torn record: all that can be believed.
+        whole_bytes: u64,
+        /// Bytes after that.
+        torn_bytes: u64,
+    },
+}
+
+/// A chunk that cannot be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it begins in the file.
+    pub at_byte: u64,
+    /// Its length with its frame.
+    pub bytes: u64,
+    /// What is wrong with it.
+    pub found: String,
+}
+
+/// Why a recording is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the file system says.
+        source: std::io::Error,
+    },
+    /// It is something else.
+    #[error("{path}: not an MCAP file (it starts with {found:02x?})")]
+    NotMcap {
+        /// The file.
+        path: String,
+        /// Its first bytes.
+        found: Vec<u8>,
+    },
+    /// Another build's records.
+    #[error(
+        "{path}: {record} has layout {found}, expected {expected} (it was recorded by build \
+         {build_id:#018x}: read it with that build)"
+    )]
+    Layout {
+        /// The file.
+        path: String,
+        /// The record's name.
+        record: String,
+        /// Hash in the file.
+        found: String,
+        /// Hash that this build knows.
+        expected: String,
+        /// Build that recorded it; 0 where it is not known.
+        build_id: u64,
+    },
+    /// A record inside a chunk whose CRC is right makes no sense.
+    #[error("{path}: byte {at_byte}: {found}")]
+    Content {
+        /// The file.
+        path: String,
+        /// Where the chunk begins.
+        at_byte: u64,
+        /// What is wrong.
+        found: String,
+    },
+}
+
+/// What the messages of a channel are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ChannelKind {
+    Telemetry,
+    Keyframe,
+    Loss,
+    /// Somebody else's: skipped.
+    Other,
+}
+
+/// A recording that is being read.
+pub struct RecordingReader<R = BufReader<File>> {
+    path: String,
+    input: R,
+    /// Bytes of whole records so far.
+    position: u64,
+    about: About,
+    robot_json: Vec<u8>,
+    schemas: HashMap<u16, ChannelKind>,
+    channels: HashMap<u16, ChannelKind>,
+    /// Body of the record being looked at; of a chunk while its messages are handed out.
+    body: Vec<u8>,
+    /// Where the next record inside the chunk stands in `body`, and where the chunk's end is.
+    chunk: std::ops::Range<usize>,
+    chunk_at_byte: u64,
+    tail: Tail,
+    damage: Vec<Damage>,
+}
+
+impl RecordingReader {
+    /// Opens `path` and reads what stands before the first record.
+    ///
+    /// # Errors
+    /// [`ReadError`]: no such file, not MCAP, or made by another build.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let name = path.display().to_string();
+        let file =
+            File::open(path).map_err(|source| ReadError::Io { path: name.clone(), source })?;
+        Self::new(name, BufReader::with_capacity(1 << 18, file))
+    }
+}
+
+impl<R: Read> RecordingReader<R> {
+    /// Reads a recording from `input`; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`RecordingReader::open`].
+    pub fn new(name: impl Into<String>, input: R) -> Result<Self, ReadError> {
+        let mut reader = Self {
+            path: name.into(),
+            input,
+            position: 0,
+            about: About::default(),
+            robot_json: Vec::new(),
+            schemas: HashMap::new(),
+            channels: HashMap::new(),
+            body: Vec::new(),
+            chunk: 0..0,
+            chunk_at_byte: 0,
+            tail: Tail::Unread,
+            damage: Vec::new(),
+        };
+        let mut magic = Vec::new();
+        reader.fill(&mut magic, mcap::MAGIC.len())?;
+        if magic != mcap::MAGIC {
+            return Err(ReadError::NotMcap { path: reader.path, found: magic });
+        }
+        reader.position = magic.len() as u64;
+        // The first chunk holds the channels and nothing else; before it: metadata and attachment.
+        while reader.tail == Tail::Unread && reader.channels.is_empty() {
+            reader.next_frame()?;
+            if let Some(entry) = reader.next_in_chunk()? {
+                return Err(reader.content(format!("{entry:?} before its channel")));
+            }
+        }
+        Ok(reader)
+    }
+
+    /// What the recording says of itself.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The validated robot file, as it was read when the recording began.
+    pub fn robot_json(&self) -> &[u8] {
+        &self.robot_json
+    }
+
+    /// How the file ends; known once [`next_entry`](Self::next_entry) has returned `None`.
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// Chunks that were skipped because they cannot be believed, so far.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// The next entry, or `None` at the end.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the file cannot be read, or a record that was written whole makes no sense.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
+        loop {
+            if let Some(entry) = self.next_in_chunk()? {
+                return Ok(Some(entry));
+            }
+            if self.tail != Tail::Unread {
+                return Ok(None);
+            }
+            self.next_frame()?;
+        }
+    }
+
+    /// Reads one record of the file and takes from it what is of use.
+    fn next_frame(&mut self) -> Result<(), ReadError> {
+        let at_byte = self.position;
+        let mut frame = Vec::with_capacity(FRAME_BYTES);
+        let frame_bytes = self.fill(&mut frame, FRAME_BYTES)?;
+        let Some((opcode, length)) = split_frame(&frame) else {
+            self.tail = match frame_bytes {
+                0 => Tail::Open,
+                _ => self.torn(frame_bytes)?,
+            };
+            return Ok(());
+        };
+        if length > RECORD_BYTES_MAX {
+            self.tail = self.torn(frame_bytes)?;
+            return Ok(());
+        }
+        let wanted = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        let found = self.fill(&mut body, wanted);
+        self.body = body;
+        let found = found?;
+        if found < wanted {
+            self.tail = self.torn(frame_bytes.saturating_add(found))?;
+            return Ok(());
+        }
+        let bytes = (FRAME_BYTES as u64).saturating_add(length);
+        self.position = self.position.saturating_add(bytes);
+        self.take_record(opcode, at_byte, bytes)
+    }
+
+    fn take_record(&mut self, opcode: u8, at_byte: u64, bytes: u64) -> Result<(), ReadError> {
+        // Indexes, statistics and what follows repeat what was already read.
+        if !matches!(opcode, op::METADATA | op::ATTACHMENT | op::CHUNK | op::FOOTER) {
+            return Ok(());
+        }
+        let found = match mcap::parse_record(opcode, &self.body) {
+            Ok(McapRecord::Metadata(metadata)) => {
+                if metadata.name == ABOUT_NAME {
+                    self.about = About::from_map(&metadata.metadata);
+                }
+                return Ok(());
+            }
+            Ok(McapRecord::Attachment { header, data, .. }) => {
+                if header.name == ROBOT_FILE_NAME {
+                    self.robot_json = data.into_owned();
+                }
+                return Ok(());
+            }
+            Ok(McapRecord::Footer(_)) => {
+                self.tail = Tail::Complete;
+                return Ok(());
+            }
+            Ok(McapRecord::Chunk { header, data }) if header.compression.is_empty() => {
+                let crc = crc32fast::hash(&data);
+                if crc == header.uncompressed_crc {
+                    let end = self.body.len();
+                    self.chunk = end.saturating_sub(data.len())..end;
+                    self.chunk_at_byte = at_byte;
+                    return Ok(());
+                }
+                format!("CRC {crc:#010x}, expected {:#010x}", header.uncompressed_crc)
+            }
+            Ok(McapRecord::Chunk { header, .. }) => {
+                format!("compression `{}`, expected none", header.compression)
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        };
+        self.damage.push(Damage { at_byte, bytes, found });
+        Ok(())
+    }
+
+    /// The next entry of the chunk in `body`.
+    fn next_in_chunk(&mut self) -> Result<Option<Entry>, ReadError> {
+        while !self.chunk.is_empty() {
+            let rest = self.body.get(self.chunk.clone()).unwrap_or_default();
+            let framed = split_frame(rest).and_then(|(opcode, length)| {
+                let end = FRAME_BYTES.checked_add(usize::try_from(length).ok()?)?;
+                Some((opcode, rest.get(FRAME_BYTES..end)?, end))
+            });
+            let Some((opcode, body, bytes)) = framed else {
+                return Err(self.content("a record reaches beyond its chunk"));
+            };
+            let record = mcap::parse_record(opcode, body);
+            let taken = match record {
+                Ok(McapRecord::Message { header, data }) => {
+                    let kind = self.channels.get(&header.channel_id);
+                    parse_message(kind.copied(), &data).map_err(|found| self.content(found))?
+                }
+                Ok(McapRecord::Schema { header, data }) => {
+                    let kind = self.schema_kind(&header.name, &header.encoding, &data)?;
+                    self.schemas.insert(header.id, kind);
+                    None
+                }
+                Ok(McapRecord::Channel(channel)) => {
+                    let kind = self.schemas.get(&channel.schema_id).copied();
+                    self.channels.insert(channel.id, kind.unwrap_or(ChannelKind::Other));
+                    None
+                }
+                Ok(_) => None,
+                Err(error) => return Err(self.content(error.to_string())),
+            };
+            self.chunk.start = self.chunk.start.saturating_add(bytes);
+            if taken.is_some() {
+                return Ok(taken);
+            }
+        }
+        Ok(None)
+    }
+
+    fn schema_kind(
+        &self,
+        name: &str,
+        encoding: &str,
+        data: &[u8],
+    ) -> Result<ChannelKind, ReadError> {
+        match (encoding, name) {
+            (SCHEMA_ENCODING, Telemetry::NAME) => {
+                self.check_layout::<Telemetry>(data)?;
+                Ok(ChannelKind::Telemetry)
+            }
+            (SCHEMA_ENCODING, KernelState::NAME) => {
+                self.check_layout::<KernelState>(data)?;
+                Ok(ChannelKind::Keyframe)
+            }
+            ("jsonschema", LOSS_SCHEMA) => Ok(ChannelKind::Loss),
+            _ => Ok(ChannelKind::Other),
+        }
+    }
+
+    fn check_layout<T: Record>(&self, data: &[u8]) -> Result<(), ReadError> {
+        let refuse = |found: String| ReadError::Layout {
+            path: self.path.clone(),
+            record: T::NAME.to_owned(),
+            found,
+            expected: hash_text(T::LAYOUT_HASH),
+            build_id: self.about.build_id,
+        };
+        let layout: LayoutIn =
+            serde_json::from_slice(data).map_err(|error| refuse(format!("unreadable: {error}")))?;
+        let here = if cfg!(target_endian = "little") { "little" } else { "big" };
+        if layout.byte_order != here {
+            return Err(refuse(format!("in {} byte order", layout.byte_order)));
+        }
+        let is_ours = layout.layout_hash == hash_text(T::LAYOUT_HASH)
+            && layout.bytes == size_of::<T>() as u64;
+        if is_ours { Ok(()) } else { Err(refuse(layout.layout_hash)) }
+    }
+
+    /// Appends up to `wanted` bytes of input; fewer only at the end of the file.
+    fn fill(&mut self, into: &mut Vec<u8>, wanted: usize) -> Result<usize, ReadError> {
+        let input = self.input.by_ref();
+        input
+            .take(wanted as u64)
+            .read_to_end(into)
+            .map_err(|source| ReadError::Io { path: self.path.clone(), source })
+    }
+
+    /// Measures the torn rest without keeping it.
+    fn torn(&mut self, already_read: usize) -> Result<Tail, ReadError> {
+        let rest = std::io::copy(&mut self.input, &mut std::io::sink())
+            .map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
+        let torn_bytes = rest.saturating_add(already_read as u64);
+        Ok(Tail::Torn { whole_bytes: self.position, torn_bytes })
+    }
+
+    fn content(&self, found: impl Into<String>) -> ReadError {
+        ReadError::Content {
+            path: self.path.clone(),
+            at_byte: self.chunk_at_byte,
+            found: found.into(),
+        }
+    }
+}
+
+impl<R: Read> Iterator for RecordingReader<R> {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_entry();
+        if next.is_err() {
+            // What follows an error is not asked for again.
+            self.chunk = 0..0;
+            self.tail = Tail::Open;
+        }
+        next.transpose()
+    }
+}
+
+/// Opcode and length of the record that `bytes` begin with.
+fn split_frame(bytes: &[u8]) -> Option<(u8, u64)> {
+    let (opcode, rest) = bytes.split_first()?;
+    let length = rest.first_chunk::<8>()?;
+    Some((*opcode, u64::from_le_bytes(*length)))
+}
+
+fn parse_message(kind: Option<ChannelKind>, data: &[u8]) -> Result<Option<Entry>, String> {
+    match kind {
+        Some(ChannelKind::Telemetry) => Ok(Some(Entry::Telemetry(whole(data)?))),
+        Some(ChannelKind::Keyframe) => Ok(Some(Entry::Keyframe(whole(data)?))),
+        Some(ChannelKind::Loss) => serde_json::from_slice(data)
+            .map(|loss| Some(Entry::Loss(loss)))
+            .map_err(|error| error.to_string()),
+        Some(ChannelKind::Other) => Ok(None),
+        None => Err("a message of an unknown channel".to_owned()),
+    }
+}
+
+fn whole<T: Record>(data: &[u8]) -> Result<T, String> {
+    T::read_from_bytes(data).map_err(|_error| {
+        format!("a {} of {} bytes, expected {}", T::NAME, data.len(), size_of::<T>())
+    })
+}
