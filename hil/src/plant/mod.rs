@@ -16,8 +16,10 @@
 
 pub mod actuators;
 mod hash;
+mod interface;
 pub mod judge;
 pub mod params;
+mod params_file;
 pub mod power;
 mod random;
 pub mod sensors;
@@ -25,7 +27,9 @@ pub mod track;
 pub mod vehicle;
 mod world;
 
-pub use params::{ParamsError, PlantParams};
+pub use interface::{Faults, Inputs, Lines, PlantStatus};
+pub use params::PlantParams;
+pub use params_file::ParamsError;
 pub use sensors::{Cuts, Imu, LineLevels, Pose, Sampled, SensorSample};
 pub use track::{Track, TrackError, TrackPoint};
-pub use world::{Faults, Inputs, Lines, Plant, PlantStatus, STEP_NS};
+pub use world::{Plant, STEP_NS};

@@ -1,7 +1,9 @@
 //! The parameter file: what it refuses, and what names it.
 
-use hil::plant::params::{DONKEY_1_10_JSON, PARAMETERS};
+use hil::plant::params::PARAMETERS;
 use hil::plant::{ParamsError, PlantParams};
+
+const DONKEY_1_10_JSON: &str = include_str!("../../params/donkey-1-10.json");
 
 fn edited(from: &str, to: &str) -> Result<PlantParams, ParamsError> {
     assert!(DONKEY_1_10_JSON.contains(from), "{from}");

@@ -127,8 +127,8 @@ fn steps_shorter_than_the_world_s_own_lose_no_edge() {
 }
 
 #[test]
-fn car_stops_within_3_s_from_2_5_m_per_s_when_power_is_cut() {
-    for speed_m_per_s in [1.0, 2.0, 2.5] {
+fn car_stops_within_3_s_from_3_m_per_s_when_power_is_cut() {
+    for speed_m_per_s in [1.0, 2.0, 3.0] {
         let mut rig = Rig::armed(1);
         rig.hold_speed(speed_m_per_s, 5000);
         assert!(

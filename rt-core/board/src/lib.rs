@@ -9,7 +9,7 @@
 
 mod sim;
 
-pub use sim::{SimBoard, SimOpenError};
+pub use sim::SimBoard;
 
 use core::fmt;
 use rt_ring::sync::AtomicU64;

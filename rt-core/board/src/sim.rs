@@ -6,9 +6,8 @@
 //! for an open e-stop loop. Shown by: `tests/sim.rs`.
 
 use crate::{Board, DriveError, Opened};
-use core::fmt;
 use rt_ring::sync::AtomicU64;
-use rt_ring::{AttachError, Newest, SlotReader, SlotWriter};
+use rt_ring::{Newest, SlotReader, SlotWriter};
 use rt_wire::topics::{self, Topic};
 use rt_wire::{
     Microseconds, MonoNs, Observation, PulseFlags, PulseFrame, Raw, Record, SimPins, Validity,
@@ -28,51 +27,25 @@ pub struct SimBoard {
     neutral: PulseFrame,
 }
 
-/// The slot for the pins could not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SimOpenError(AttachError);
-
-impl fmt::Display for SimOpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the sim board's pins: {}", self.0)
-    }
-}
-
-impl core::error::Error for SimOpenError {}
-
 impl SimBoard {
-    /// Opens the board on the memory of [`topics::SIM_PINS`]. `neutral` are the pulses at rest
+    /// Opens the board on the slot of [`topics::SIM_PINS`]. `neutral` are the pulses at rest
     /// (steering, throttle).
-    ///
-    /// # Errors
-    /// The memory is not that of a slot of [`SimPins`].
+    #[must_use]
     pub fn open(
-        pins: &'static [AtomicU64],
+        pins: SlotWriter<'static, SimPins>,
         neutral: (Microseconds, Microseconds),
-    ) -> Result<Opened<Self>, SimOpenError> {
-        let pins = SlotWriter::attach(pins, SimPins::LAYOUT_HASH).map_err(SimOpenError)?;
+    ) -> Opened<Self> {
         let (steering, throttle) = neutral;
-        let neutral = PulseFrame {
-            steering,
-            throttle,
-            flags: PulseFlags::EMPTY,
-        };
+        let neutral = PulseFrame { steering, throttle, flags: PulseFlags::EMPTY };
         let board = Self {
             pins,
             observation: None,
             newest: Observation::default(),
             heard_at: MonoNs(0),
-            shown: SimPins {
-                pulses: neutral,
-                ..SimPins::default()
-            },
+            shown: SimPins { pulses: neutral, ..SimPins::default() },
             neutral,
         };
-        Ok(Opened {
-            board,
-            bus_tasks: Vec::new(),
-            watchdog: None,
-        })
+        Opened { board, bus_tasks: Vec::new(), watchdog: None }
     }
 
     fn show(&mut self, cycle_index: u64, now: MonoNs, frame: &PulseFrame) {

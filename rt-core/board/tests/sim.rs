@@ -11,24 +11,15 @@ use rt_wire::{
 fn memory<T: Record>() -> (&'static [AtomicU64], SlotWriter<'static, T>) {
     let words: Vec<AtomicU64> = (0..slot_words::<T>()).map(|_| AtomicU64::new(0)).collect();
     let words: &'static [AtomicU64] = words.leak();
-    let identity = Identity {
-        layout_hash: T::LAYOUT_HASH,
-        generation: 1,
-    };
-    (
-        words,
-        SlotWriter::create(words, identity).expect("the memory is large enough"),
-    )
+    let identity = Identity { layout_hash: T::LAYOUT_HASH, generation: 1 };
+    (words, SlotWriter::create(words, identity).expect("the memory is large enough"))
 }
 
 fn board() -> (SimBoard, SlotReader<'static, SimPins>) {
-    let (words, _) = memory::<SimPins>();
+    let (words, pins) = memory::<SimPins>();
     let neutral = (Microseconds(1500), Microseconds(1490));
-    let opened = SimBoard::open(words, neutral).expect("a slot of SimPins");
-    (
-        opened.board,
-        SlotReader::attach(words, SimPins::LAYOUT_HASH).expect("the same slot"),
-    )
+    let opened = SimBoard::open(pins, neutral);
+    (opened.board, SlotReader::attach(words, SimPins::LAYOUT_HASH).expect("the same slot"))
 }
 
 fn pins(reader: &mut SlotReader<'static, SimPins>) -> SimPins {
@@ -48,9 +39,7 @@ fn heartbeat_pin_toggles_only_where_the_frame_says_so() {
     };
     let mut edges = 0;
     for (cycle, pump) in [true, true, false, true, false].into_iter().enumerate() {
-        board
-            .drive(cycle as u64, MonoNs(cycle as u64), &frame(pump))
-            .expect("slots never refuse");
+        board.drive(cycle as u64, MonoNs(cycle as u64), &frame(pump)).expect("slots never refuse");
         edges += u64::from(pump);
         let shown = pins(&mut reader);
         assert_eq!(shown.heartbeat_edges, edges);
@@ -67,9 +56,7 @@ fn safe_drives_neutral_without_relay_and_without_an_edge() {
         throttle: Microseconds(1900),
         flags: PulseFlags::RELAY | PulseFlags::PUMP,
     };
-    board
-        .drive(1, MonoNs(1), &full)
-        .expect("slots never refuse");
+    board.drive(1, MonoNs(1), &full).expect("slots never refuse");
     let before = pins(&mut reader).heartbeat_edges;
     board.safe(MonoNs(2)).expect("slots never refuse");
     let after = pins(&mut reader);
@@ -106,14 +93,8 @@ fn what_the_plant_says_of_drive_errors_counts_for_nothing() {
     let (mut board, _pins) = board();
     let (words, mut plant) = memory::<Observation>();
     board.attached(&topics::SIM_OBSERVATION, words);
-    plant.write(&Observation {
-        drive_error_count: 9,
-        ..Observation::default()
-    });
-    let mut seen = Observation {
-        drive_error_count: 1,
-        ..Observation::default()
-    };
+    plant.write(&Observation { drive_error_count: 9, ..Observation::default() });
+    let mut seen = Observation { drive_error_count: 1, ..Observation::default() };
     board.read(MonoNs(5), &mut seen);
     assert_eq!(seen.drive_error_count, 1);
 }

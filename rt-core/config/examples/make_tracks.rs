@@ -1,8 +1,10 @@
-//! Makes `configs/tracks/{oval,twisty}.csv`: `cargo run --release -p rt-config --example make_tracks`.
+//! Makes `configs/tracks/{oval,twisty}.csv`: `cargo run --release -p rt-config --example
+//! make_tracks`.
 //!
-//! Each track is half a lap of straights and bends that together turn by 180°, driven twice: the second half is the
-//! first one turned by half a turn, so that the line closes by symmetry. Curvature rises and falls linearly at both
-//! ends of a bend (a clothoid), so that steering never has to jump. A test compares the files with what this makes.
+//! Each track is half a lap of straights and bends that together turn by 180°, driven twice: the
+//! second half is the first one turned by half a turn, so that the line closes by symmetry.
+//! Curvature rises and falls linearly at both ends of a bend (a clothoid), so that steering never
+//! has to jump. A test compares the files with what this makes.
 
 use std::f64::consts::PI;
 use std::path::Path;
@@ -37,8 +39,8 @@ const OVAL: Design = Design {
     half_width_m: 0.6,
 };
 
-/// Sixteen bends, eight to each side. A car with 0.33 m between its axles and 24° of steering turns within a radius
-/// of 0.74 m, so 0.92 m asks for most of the lock and leaves some to correct with.
+/// Sixteen bends, eight to each side. A car with 0.33 m between its axles and 24° of steering turns
+/// within a radius of 0.74 m, so 0.92 m asks for most of the lock and leaves some to correct with.
 const TWISTY: Design = Design {
     half: &[
         bend(0.4, 65.0, 1.1),
@@ -117,7 +119,7 @@ impl Design {
 }
 
 /// (name, text of the file) of each track.
-pub fn files() -> [(&'static str, String); 2] {
+pub(crate) fn files() -> [(&'static str, String); 2] {
     [("oval", OVAL.csv()), ("twisty", TWISTY.csv())]
 }
 

@@ -1,15 +1,15 @@
 //! Reading a small text file, with errors that name it and its nearest neighbour.
 //!
-//! Never reads more than the caller's cap: a robot or track file is small, anything else is a mistake.
-//! Tests: tests/bad_robots.rs, tests/tracks.rs.
+//! Never reads more than the caller's cap: a robot or track file is small, anything else is a
+//! mistake. Tests: tests/bad_robots.rs, tests/tracks.rs.
 
-use crate::{ConfigError, nearest};
+use crate::{ConfigError, ConfigErrors, nearest};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// The text of `path`, if it is at most `bytes_max` of UTF-8.
-pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<String, ConfigError> {
+pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<String, ConfigErrors> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
     let opened = File::open(path).and_then(|file| {
@@ -25,7 +25,8 @@ pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<Strin
         };
         return Err(
             ConfigError::whole_file(&name, format!("a readable {what}"), found)
-                .nearest(nearest_file(path)),
+                .nearest(nearest_file(path))
+                .into(),
         );
     }
     if bytes.len() as u64 > bytes_max {
@@ -33,7 +34,8 @@ pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<Strin
             &name,
             format!("a {what} of at most {bytes_max} bytes"),
             "a longer file",
-        ));
+        )
+        .into());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -1,9 +1,10 @@
 //! JSON with positions: which line and column each key and value of a file stands at.
 //!
-//! serde tells types but not where a value stood once the text is parsed; people need the line. Decides only what
-//! is JSON (RFC 8259: no comments, no trailing commas, no doubled keys), never what a key means. The letters of a
-//! string and the digits of a number are left to `serde_json`. Never panics and never recurses deeper than
-//! [`DEPTH_MAX`]. Tests: below, and tests/any_json.rs against `serde_json` itself.
+//! serde tells types but not where a value stood once the text is parsed; people need the line.
+//! Decides only what is JSON (RFC 8259: no comments, no trailing commas, no doubled keys), never
+//! what a key means. The letters of a string and the digits of a number are left to `serde_json`.
+//! Never panics and never recurses deeper than [`DEPTH_MAX`]. Tests: below, and tests/any_json.rs
+//! against `serde_json` itself.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,7 +50,8 @@ impl Node {
         }
     }
 
-    /// Where the value of a dotted key stands, or the innermost object around it if it is not written.
+    /// Where the value of a dotted key stands, or the innermost object around it if it is not
+    /// written.
     pub(crate) fn position_of(&self, dotted: &str) -> Position {
         let mut node = self;
         for key in dotted.split('.') {

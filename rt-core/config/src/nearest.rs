@@ -4,8 +4,9 @@
 
 /// The candidate closest to `name`, or `None` if nothing is close enough to be a helpful guess.
 ///
-/// Close is: equal but for case and `-`/`_`, or one is the start of the other (a forgotten unit suffix), or at most
-/// a third of the letters (and no fewer than two) differ. Of two equally close candidates the earlier one wins.
+/// Close is: equal but for case and `-`/`_`, or one is the start of the other (a forgotten unit
+/// suffix), or at most a third of the letters (and no fewer than two) differ. Of two equally close
+/// candidates the earlier one wins.
 pub fn nearest<'a, I>(name: &str, candidates: I) -> Option<&'a str>
 where
     I: IntoIterator<Item = &'a str>,
@@ -21,7 +22,8 @@ where
         .map(|(_, candidate)| candidate)
 }
 
-/// Longer names are not compared: the table is quadratic, and nobody mistypes a name of this length.
+/// Longer names are not compared: the table is quadratic, and nobody mistypes a name of this
+/// length.
 const NAME_LETTERS_MAX: usize = 128;
 
 fn fold(name: &str) -> Vec<char> {
@@ -36,7 +38,8 @@ fn fold(name: &str) -> Vec<char> {
         .collect()
 }
 
-/// Smaller is closer; a shared beginning counts as one edit and a bit, so that a true one-letter slip still wins.
+/// Smaller is closer; a shared beginning counts as one edit and a bit, so that a true one-letter
+/// slip still wins.
 fn score(wanted: &[char], candidate: &[char]) -> Option<usize> {
     let edits = edit_distance(wanted, candidate);
     let longest = wanted.len().max(candidate.len());

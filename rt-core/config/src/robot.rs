@@ -1,9 +1,10 @@
 //! Robot files: [`RobotFile`] as typed, [`Robot`] as validated.
 //!
-//! Decides what a valid robot is. A [`Robot`] exists only if every check and rule held, so that inside nobody checks
-//! again; it cannot be changed, only made anew. This module never guesses: an unknown key, a doubled key, a value
-//! out of range is refused, all of them at once, each with file, line, column, key, expected, found and the nearest
-//! valid name. Tests: tests/robots.rs, tests/bad_robots.rs, tests/any_json.rs.
+//! Decides what a valid robot is. A [`Robot`] exists only if every check and rule held, so that
+//! inside nobody checks again; it cannot be changed, only made anew. This module never guesses: an
+//! unknown key, a doubled key, a value out of range is refused, all of them at once, each with
+//! file, line, column, key, expected, found and the nearest valid name. Tests: tests/robots.rs,
+//! tests/bad_robots.rs, tests/any_json.rs.
 
 mod check;
 mod explain;
@@ -22,6 +23,7 @@ pub use schema::schema;
 
 use crate::{ConfigError, ConfigErrors, json, nearest};
 use rt_wire::Limits;
+use serde_json::Value;
 use std::path::Path;
 
 /// A robot file has about 4 KiB.
@@ -86,11 +88,13 @@ impl Robot {
         })?;
         ConfigErrors::if_any(check::check(&root, name))?;
         // What the schema lets pass, serde reads; should the two ever differ, serde's word counts.
-        let file: RobotFile = serde_json::from_str(text).map_err(|error| {
+        let mut file: RobotFile = serde_json::from_str(text).map_err(|error| {
             ConfigError::whole_file(name, "a robot file", error.to_string())
                 .at(error.line(), error.column())
         })?;
         ConfigErrors::if_any(rules::broken(&file, &root, name))?;
+        // Where an editor finds the schema is no part of the robot, nor of its hash.
+        file.schema = None;
         let json = file.to_json();
         let hash = fnv1a_64(json.as_bytes());
         Ok(Self {
@@ -106,7 +110,8 @@ impl Robot {
         Self::from_json(&file.to_json(), &format!("robot {} as changed", file.name))
     }
 
-    /// This robot with something changed, validated anew: `robot.edited(|file| file.timing.cpu = Some(3))`.
+    /// This robot with something changed, validated anew: `robot.edited(|file| file.timing.cpu =
+    /// Some(3))`.
     pub fn edited(&self, edit: impl FnOnce(&mut RobotFile)) -> Result<Self, ConfigErrors> {
         let mut file = self.file.clone();
         edit(&mut file);
@@ -128,12 +133,14 @@ impl Robot {
         self.limits
     }
 
-    /// The file in its canonical form: every key, defaults too, in the order of the schema. What an episode carries.
-    pub fn to_json(&self) -> &str {
+    /// The file in its canonical form: every key, defaults too, in the order of the schema. What an
+    /// episode carries.
+    pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// FNV-1a (64 bits) of [`Robot::to_json`]: equal hashes, equal robots, however the file was laid out.
+    /// FNV-1a (64 bits) of [`Robot::json`]: equal hashes, equal robots, however the file was
+    /// laid out.
     pub fn hash(&self) -> u64 {
         self.hash
     }
@@ -164,9 +171,14 @@ impl RobotFile {
         }
     }
 
+    fn as_value(&self) -> Value {
+        // Fails only for maps whose keys are not texts, and there are none.
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
     /// As text, every key written out, ending with a newline.
     pub fn to_json(&self) -> String {
-        // Fails only for maps whose keys are not texts, and there are none.
+        // Cannot fail, as above.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text

@@ -1,8 +1,8 @@
 //! Tracks: a closed centre line with a width to each side, as every real circuit's file has it.
 //!
-//! Decides what a valid track is and where on it a point lies. It never smooths, resamples or repairs what it
-//! reads: a file that is wrong is refused, with its line. x points east, y north, lateral offsets are positive to
-//! the left of the driving direction. Tests: tests/tracks.rs.
+//! Decides what a valid track is and where on it a point lies. It never smooths, resamples or
+//! repairs what it reads: a file that is wrong is refused, with its line. x points east, y north,
+//! lateral offsets are positive to the left of the driving direction. Tests: tests/tracks.rs.
 
 mod crossing;
 mod csv;
@@ -13,7 +13,8 @@ pub use project::{LinePoint, Projection};
 use crate::{ConfigError, ConfigErrors, file, nearest};
 use std::path::Path;
 
-/// One row of a track file: a point of the centre line and the free width to each side of it, in metres.
+/// One row of a track file: a point of the centre line and the free width to each side of it, in
+/// metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackPoint {
     /// East of the origin.
@@ -26,7 +27,8 @@ pub struct TrackPoint {
     pub w_left_m: f64,
 }
 
-/// A valid track: closed, at least three points, no crossing, all widths positive, all numbers finite.
+/// A valid track: closed, at least three points, no crossing, all widths positive, all numbers
+/// finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Track {
     name: String,
@@ -55,13 +57,15 @@ impl Track {
         BUILTIN.iter().map(|(name, _)| *name)
     }
 
-    /// A track that comes with every binary, by name. Errors: an unknown name, with the nearest valid one.
+    /// A track that comes with every binary, by name. Errors: an unknown name, with the nearest
+    /// valid one.
     pub fn builtin(name: &str) -> Result<Self, ConfigErrors> {
         Self::builtin_scaled(name, 1.0)
     }
 
-    /// Reads a file of `x_m,y_m,w_tr_right_m,w_tr_left_m` rows; all four columns are multiplied by `scale`
-    /// (0.001 to 1000; 0.1 turns a real circuit into a 1:10 one). Errors: all that is wrong, with its line.
+    /// Reads a file of `x_m,y_m,w_tr_right_m,w_tr_left_m` rows; all four columns are multiplied by
+    /// `scale` (0.001 to 1000; 0.1 turns a real circuit into a 1:10 one). Errors: all that is
+    /// wrong, with its line.
     pub fn load(path: impl AsRef<Path>, scale: f64) -> Result<Self, ConfigErrors> {
         let path = path.as_ref();
         let text = file::read_text(path, "track file", FILE_BYTES_MAX)?;
@@ -166,7 +170,8 @@ impl Track {
         &self.arc_m[..self.points.len()]
     }
 
-    /// Signed curvature at each point (positive: a left bend): the circle through it and its two neighbours.
+    /// Signed curvature at each point (positive: a left bend): the circle through it and its two
+    /// neighbours.
     pub fn curvature_per_m(&self) -> &[f64] {
         &self.curvature_per_m
     }

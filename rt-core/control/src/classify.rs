@@ -1,7 +1,7 @@
 //! Where floats end: a source's record becomes a class, a level and a steering angle.
 //!
 //! It trusts nothing of what a source wrote: every field is checked on the copy, `is_finite` before
-//! any comparison. It never decides a mode. Shown by: `tests/kernel.rs`, `tests/properties.rs`.
+//! any comparison. It never decides a mode. Shown by: `tests/control/kernel.rs`, `tests/control/properties.rs`.
 
 use rt_wire::{
     AcceptedCommand, Arrival, Class, Command, CommandFlags, InboxCommand, Limits, MonoNs,
@@ -20,7 +20,7 @@ pub(crate) struct Verdict {
     pub(crate) class: Class,
     /// Asks for an e-stop; honoured even in a command that is refused otherwise.
     pub(crate) estop: bool,
-    /// Asks to arm (teleop only).
+    /// Begins to ask to arm (teleop only).
     pub(crate) arm: bool,
     /// Asks to disarm (teleop only).
     pub(crate) disarm: bool,
@@ -48,10 +48,7 @@ pub(crate) fn judge(
     match inbox.arrival.get() {
         Some(Arrival::Absent | Arrival::Torn) => return NO_NEWS,
         Some(Arrival::Corrupt) | None => {
-            return Verdict {
-                class: Class::Bad,
-                ..NO_NEWS
-            };
+            return Verdict { class: Class::Bad, ..NO_NEWS };
         }
         Some(Arrival::New) => {}
     }
@@ -66,31 +63,27 @@ pub(crate) fn judge(
     let arm = flags.has(CommandFlags::ARM);
     let may_ask = from_person || !arm;
     if !(moves_on && may_ask && is_plausible(command, stale_ns(source, limits), now, limits)) {
-        return Verdict {
-            class: Class::Bad,
-            estop,
-            disarm,
-            ..NO_NEWS
-        };
+        return Verdict { class: Class::Bad, estop, disarm, ..NO_NEWS };
     }
     let dead_man_missing = from_person && !flags.has(CommandFlags::DEAD_MAN);
     let asks = flags.has(CommandFlags::ASKS_AUTHORITY) && !dead_man_missing;
+    // A button that is held asks once: the good command before it must have come without.
+    let was_released = known
+        && accepted.received_at != MonoNs(0)
+        && !accepted.command.flags.has(CommandFlags::ARM);
     let class = if asks { Class::GoodAsking } else { Class::Good };
     Verdict {
         class,
         estop,
-        arm: arm && !dead_man_missing,
+        arm: arm && was_released && !dead_man_missing,
         disarm,
         dead_man_missing,
     }
 }
 
 fn stale_ns(source: Source, limits: &Limits) -> u64 {
-    let cycles = source
-        .index()
-        .and_then(|index| limits.stale_cycles.get(index))
-        .copied()
-        .unwrap_or(0);
+    let cycles =
+        source.index().and_then(|index| limits.stale_cycles.get(index)).copied().unwrap_or(0);
     u64::from(cycles).saturating_mul(limits.period_ns)
 }
 
@@ -131,11 +124,7 @@ pub(crate) fn asked_at(command: &Command, now: MonoNs) -> (f32, f32) {
 }
 
 fn clamp(value: f32) -> f32 {
-    if value.is_finite() {
-        value.clamp(-1.0, 1.0)
-    } else {
-        0.0
-    }
+    if value.is_finite() { value.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
 /// A part in [-1, 1] as a whole number of `full`; anything that is no number is 0.
@@ -151,9 +140,5 @@ pub(crate) fn scale(part: f32, full: i32) -> i32 {
 /// The inverse of [`scale`], for telemetry.
 #[expect(clippy::cast_precision_loss, reason = "|value| <= 1e6 is exact in f32")]
 pub(crate) fn unscale(value: i32, full: i32) -> f32 {
-    if full == 0 {
-        0.0
-    } else {
-        value as f32 / full as f32
-    }
+    if full == 0 { 0.0 } else { value as f32 / full as f32 }
 }

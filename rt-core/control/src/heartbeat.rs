@@ -3,7 +3,7 @@
 //! Every sidecar writes a counter to its heartbeat slot. A counter that has not moved for
 //! `heartbeat_late_ns` is *late*: its commands are ignored. After `heartbeat_lost_ns` it is *lost*: if
 //! the sidecar is required, the car stops. A late heartbeat never trips the e-stop latch. This module
-//! never reads a clock; `now` comes in. Shown by: `tests/kernel.rs`.
+//! never reads a clock; `now` comes in. Shown by: `tests/control/kernel.rs`.
 
 use rt_wire::{HEARTBEAT_SOURCES, Heartbeat, Limits, Monitors, MonoNs, Sign};
 
@@ -15,10 +15,7 @@ pub(crate) fn judge(
     limits: &Limits,
 ) -> [Sign; HEARTBEAT_SOURCES.len()] {
     let mut signs = [Sign::Never; HEARTBEAT_SOURCES.len()];
-    let memory = monitors
-        .heartbeat_moved_at
-        .iter_mut()
-        .zip(&mut monitors.heartbeat_sequence);
+    let memory = monitors.heartbeat_moved_at.iter_mut().zip(&mut monitors.heartbeat_sequence);
     for ((sign, heartbeat), (moved_at, sequence)) in signs.iter_mut().zip(heartbeats).zip(memory) {
         // A sidecar that restarts counts anew, so any change is a sign of life.
         if heartbeat.sequence != *sequence {

@@ -2,7 +2,7 @@
 //!
 //! It decides what is driven in this cycle and says why. It must never fail, wait, allocate or read
 //! a clock: faults are part of the result. Its whole memory is a [`KernelState`], so that a keyframe
-//! is a copy and replay can begin anywhere. Shown by: `tests/kernel.rs`, `tests/properties.rs`.
+//! is a copy and replay can begin anywhere. Shown by: `tests/control/kernel.rs`, `tests/control/properties.rs`.
 
 use crate::classify::{self, FULL_LOCK_MICRO, Verdict};
 use crate::limiter::{self, rule};
@@ -50,11 +50,7 @@ impl Kernel {
         // A button that is held from power-up never was pressed.
         memory.monitors.reset_pressed_since = MonoNs(u64::MAX);
         store(&mut memory, &state);
-        Self {
-            limits: *limits,
-            machine_limits,
-            memory,
-        }
+        Self { limits: *limits, machine_limits, memory }
     }
 
     /// A kernel that goes on from a keyframe taken under the same limits.
@@ -113,10 +109,7 @@ impl Kernel {
         causes = causes
             .and(Fault::LateGross, late_ns > limits.neutral_after_ns)
             .and(Fault::Overload, too_many_late)
-            .and(
-                Fault::HeartbeatLost,
-                heartbeat::required_lost(&signs, limits),
-            );
+            .and(Fault::HeartbeatLost, heartbeat::required_lost(&signs, limits));
 
         let reset_button = monitors::reset_pulse(monitors, observation, now, limits);
         let operator = new_request(&mut self.memory.operator_sequence, inbox);
@@ -129,16 +122,11 @@ impl Kernel {
         for verdict in &verdicts {
             source_estop |= verdict.estop;
         }
-        causes = causes
-            .and(Fault::EstopOperator, operator_estop)
-            .and(Fault::EstopSource, source_estop);
+        causes =
+            causes.and(Fault::EstopOperator, operator_estop).and(Fault::EstopSource, source_estop);
 
         let readable = observation.lines.validity.get() == Some(Validity::Valid);
-        let lines = if readable {
-            observation.lines.set
-        } else {
-            LineSet::EMPTY
-        };
+        let lines = if readable { observation.lines.set } else { LineSet::EMPTY };
         let arm = lines.has(LineSet::ARM_PRESSED)
             || operator == Some(OperatorKind::Arm)
             || (teleop.arm && teleop.class == Class::GoodAsking);
@@ -163,22 +151,14 @@ impl Kernel {
         let owner = machine::next_owner(state, &input, &self.machine_limits);
         let owner_bad = state.owner != Source::None && class_of(&input, state.owner) == Class::Bad;
         let implausible = monitors::too_many_bad(&mut self.memory.monitors, owner_bad, now);
-        let accepted = owner
-            .index()
-            .and_then(|index| self.memory.accepted.get(index));
+        let accepted = owner.index().and_then(|index| self.memory.accepted.get(index));
         let expired = accepted.is_some_and(|accepted| accepted.command.expires_at <= now);
         causes = causes
             .and(Fault::OwnerImplausible, implausible)
             .and(Fault::OwnerStale, expired)
             .and(Fault::DisarmRequested, disarm)
-            .and(
-                Fault::DeadManReleased,
-                state.owner == Source::Teleop && teleop.dead_man_missing,
-            )
-            .and(
-                Fault::SelfTestFailed,
-                matches!(input.self_test, SelfTest::Fail),
-            );
+            .and(Fault::DeadManReleased, state.owner == Source::Teleop && teleop.dead_man_missing)
+            .and(Fault::SelfTestFailed, matches!(input.self_test, SelfTest::Fail));
 
         let (steering, throttle) = match accepted {
             Some(accepted) if !expired => classify::asked_at(&accepted.command, now),
@@ -196,18 +176,19 @@ impl Kernel {
         let forbidden = self.forbids_arming(inbox);
         input.estop = has_severity(causes, Severity::Estop);
         input.fatal = has_severity(causes, Severity::Fatal) && !only_failed_self_test(causes);
+        let degraded = has_severity(causes.without(Fault::DisarmRequested), Severity::Stop);
         // What only forbids arming must not stop a drive that runs.
-        input.degraded = has_severity(causes.without(Fault::DisarmRequested), Severity::Stop)
-            || (state.mode == Mode::Disarmed && !forbidden.is_empty());
+        let before_drive = matches!(state.mode, Mode::Disarmed | Mode::Arming);
+        input.degraded = degraded || (before_drive && !forbidden.is_empty());
 
         let warnings = FaultSet::EMPTY
             .and(Fault::NotRealtime, !is_realtime(inbox))
-            .and(
-                Fault::LogMissing,
-                inbox.housekeeping.flags.has(HousekeepingFlags::LOG_MISSING),
-            );
+            .and(Fault::LogMissing, inbox.housekeeping.flags.has(HousekeepingFlags::LOG_MISSING));
         Judged {
-            interlocks: forbidden | self.interlocks(state, &input, owner),
+            interlocks: forbidden
+                .with(InterlockSet::DEGRADED, degraded)
+                .with(InterlockSet::DISARM_HELD, disarm)
+                | self.interlocks(state, &input, owner),
             input,
             causes: causes | warnings,
             rules: target.rules,
@@ -228,12 +209,7 @@ impl Kernel {
         // SOURCES are the first of HEARTBEAT_SOURCES, in the same order.
         const _: () = assert!(SOURCES.len() <= HEARTBEAT_SOURCES.len());
         let mut verdicts = [classify::NO_NEWS; SOURCES.len()];
-        let news = inbox
-            .commands
-            .iter()
-            .zip(&mut self.memory.accepted)
-            .zip(signs)
-            .zip(SOURCES);
+        let news = inbox.commands.iter().zip(&mut self.memory.accepted).zip(signs).zip(SOURCES);
         for (verdict, (((command, accepted), sign), source)) in verdicts.iter_mut().zip(news) {
             *verdict = classify::judge(source, command, accepted, now, &self.limits);
             let good = matches!(verdict.class, Class::Good | Class::GoodAsking);
@@ -278,27 +254,17 @@ impl Kernel {
                 InterlockSet::LOG_MISSING,
                 log_required && flags.has(HousekeepingFlags::LOG_MISSING),
             )
-            .with(
-                InterlockSet::NOT_SEALED,
-                !flags.has(HousekeepingFlags::SEALED),
-            )
+            .with(InterlockSet::NOT_SEALED, !flags.has(HousekeepingFlags::SEALED))
     }
 
-    /// Every reason for which an arm edge in this cycle would be refused.
+    /// Why the machine would refuse an arm edge in this cycle, beside a condition that stops it.
     fn interlocks(&self, state: &State, input: &machine::Input, owner: Source) -> InterlockSet {
         // A dry run with an arm edge would say whether, not why.
         let age = owner.index().and_then(|index| {
             let good = matches!(class_of(input, owner), Class::Good | Class::GoodAsking);
-            if good {
-                Some(0)
-            } else {
-                state.ages.get(index).map(|age| age.0.saturating_add(1))
-            }
+            if good { Some(0) } else { state.ages.get(index).map(|age| age.0.saturating_add(1)) }
         });
-        let limit = owner
-            .index()
-            .and_then(|index| self.machine_limits.stale.get(index))
-            .copied();
+        let limit = owner.index().and_then(|index| self.machine_limits.stale.get(index)).copied();
         let stale = owner != Source::None && age >= limit;
         let overload = input.late && state.late.0.saturating_add(1) >= self.machine_limits.late;
         InterlockSet::EMPTY
@@ -306,13 +272,8 @@ impl Kernel {
             .with(InterlockSet::ESTOP_ASSERTED, input.estop)
             .with(InterlockSet::NO_OWNER, owner == Source::None)
             .with(InterlockSet::OWNER_STALE, stale)
-            .with(
-                InterlockSet::OWNER_NOT_NEUTRAL,
-                input.target != Level::NEUTRAL,
-            )
-            .with(InterlockSet::DEGRADED, input.degraded)
+            .with(InterlockSet::OWNER_NOT_NEUTRAL, input.target != Level::NEUTRAL)
             .with(InterlockSet::OVERLOAD, overload)
-            .with(InterlockSet::DISARM_HELD, input.disarm)
     }
 
     /// Limits what the machine allows, and remembers this cycle.
@@ -342,32 +303,18 @@ impl Kernel {
             limits,
         );
         // Direction is free only where nothing is driven.
-        let reverse = if next.mode == Mode::Active {
-            judged.reverse
-        } else {
-            memory.reverse != 0
-        };
+        let reverse = if next.mode == Mode::Active { judged.reverse } else { memory.reverse != 0 };
 
         let stopping = state.mode == Mode::Active && next.mode == Mode::SafeStop;
         let arming = state.mode == Mode::Arming && next.mode == Mode::Disarmed;
         let causes = judged
             .causes
             .and(Fault::Overload, output.overload)
-            .and(
-                Fault::OwnerStale,
-                (stopping || arming) && output.owner_stale,
-            )
-            .and(
-                Fault::OwnerReleased,
-                (stopping || arming) && output.owner_none,
-            );
+            .and(Fault::OwnerStale, (stopping || arming) && output.owner_stale)
+            .and(Fault::OwnerReleased, (stopping || arming) && output.owner_none);
         let passed = state.mode == Mode::SelfTest && next.mode == Mode::Disarmed;
         let armed = state.mode == Mode::Disarmed && next.mode == Mode::Arming;
-        let kept = if passed || armed {
-            FaultSet::EMPTY
-        } else {
-            memory.latched_causes
-        };
+        let kept = if passed || armed { FaultSet::EMPTY } else { memory.latched_causes };
 
         let active = next.mode == Mode::Active;
         let slewed = active && !output.held_late && next.level != judged.input.target;
@@ -376,10 +323,7 @@ impl Kernel {
                 .with(rule(Rule::ThrottleSlew), slewed)
                 .with(rule(Rule::HeldLate), output.held_late)
                 .with(rule(Rule::Ramp), next.mode == Mode::SafeStop)
-                .with(
-                    rule(Rule::HeldNeutral),
-                    !active && next.mode != Mode::SafeStop,
-                );
+                .with(rule(Rule::HeldNeutral), !active && next.mode != Mode::SafeStop);
 
         store(memory, next);
         memory.cycle_index = release.cycle_index;
@@ -422,7 +366,8 @@ fn machine_limits(limits: &Limits) -> machine::Limits {
     machine::Limits {
         stale: limits.stale_cycles,
         arming: limits.arming_cycles,
-        safe_stop: limits.safe_stop_cycles,
+        // A drive without a ramp is cut in the cycle after the demand.
+        safe_stop: if limits.stop_category == 0 { 0 } else { limits.safe_stop_cycles },
         late: limits.late_consecutive,
     }
 }
@@ -433,11 +378,7 @@ fn is_realtime(inbox: &Inbox) -> bool {
 }
 
 fn class_of(input: &machine::Input, source: Source) -> Class {
-    source
-        .index()
-        .and_then(|index| input.classes.get(index))
-        .copied()
-        .unwrap_or(Class::Absent)
+    source.index().and_then(|index| input.classes.get(index)).copied().unwrap_or(Class::Absent)
 }
 
 fn has_severity(causes: FaultSet, severity: Severity) -> bool {

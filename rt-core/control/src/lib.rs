@@ -3,7 +3,7 @@
 //! [`Kernel::step`] decides everything that moves: classify (floats and raw records become small
 //! integers) → [`machine::step`] (integers only; the exhaustive checker calls this very function) →
 //! limiter (range, slew, pulses). It must never read a clock, wait, allocate, panic or do I/O; time
-//! comes in as an argument, faults go out as part of the result. Shown by: `tests/`.
+//! comes in as an argument, faults go out as part of the result. Shown by: `tests/control/`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -2,7 +2,7 @@
 //!
 //! The machine owns the throttle's slew; this module owns direction, steering slew, what steering
 //! does in a stop, and the calibration. It must never widen a limit. Shown by:
-//! `tests/properties.rs`.
+//! `tests/control/properties.rs`.
 
 use crate::classify::FULL_LOCK_MICRO;
 use rt_wire::{Limits, LimitsFlags, Microseconds, Mode, Rule, RuleSet};
@@ -27,28 +27,16 @@ pub(crate) fn target(
     limits: &Limits,
 ) -> Target {
     let reverse = asked_levels < 0;
-    let cap = if reverse {
-        limits.level_reverse_max
-    } else {
-        limits.level_forward_max
-    };
+    let cap = if reverse { limits.level_reverse_max } else { limits.level_forward_max };
     let asked = asked_levels.unsigned_abs();
     let level = asked.min(cap).min(limits.level_max);
     let mut rules = RuleSet::EMPTY.with(rule(Rule::ThrottleCap), level < asked);
     if level_now != 0 && level != 0 && reverse != reverse_now {
         rules |= rule(Rule::DirectionAtNeutral);
-        return Target {
-            level: 0,
-            reverse: reverse_now,
-            rules,
-        };
+        return Target { level: 0, reverse: reverse_now, rules };
     }
     let reverse = if level == 0 { reverse_now } else { reverse };
-    Target {
-        level: i16::try_from(level).unwrap_or(i16::MAX),
-        reverse,
-        rules,
-    }
+    Target { level: i16::try_from(level).unwrap_or(i16::MAX), reverse, rules }
 }
 
 /// Steering of the next cycle, in millionths of full lock.
@@ -69,10 +57,7 @@ pub(crate) fn steering(
     };
     let goal = goal.clamp(-FULL_LOCK_MICRO, FULL_LOCK_MICRO);
     let slew = i32::try_from(limits.steering_slew_micro_per_cycle).unwrap_or(i32::MAX);
-    let moved = goal.clamp(
-        now_micro.saturating_sub(slew),
-        now_micro.saturating_add(slew),
-    );
+    let moved = goal.clamp(now_micro.saturating_sub(slew), now_micro.saturating_add(slew));
     if moved != goal {
         rules |= rule(Rule::SteeringSlew);
     }
@@ -89,11 +74,7 @@ pub(crate) fn steering_pulse(micro: i32, limits: &Limits) -> Microseconds {
     pulse(
         micro,
         FULL_LOCK_MICRO,
-        [
-            limits.steering_min,
-            limits.steering_neutral,
-            limits.steering_max,
-        ],
+        [limits.steering_min, limits.steering_neutral, limits.steering_max],
     )
 }
 
@@ -103,17 +84,9 @@ pub(crate) fn throttle_pulse(level: i16, reverse: bool, limits: &Limits) -> Micr
     let backwards = reverse != limits.flags.has(LimitsFlags::THROTTLE_REVERSED);
     let level = i32::from(level);
     pulse(
-        if backwards {
-            level.saturating_neg()
-        } else {
-            level
-        },
+        if backwards { level.saturating_neg() } else { level },
         full,
-        [
-            limits.throttle_min,
-            limits.throttle_neutral,
-            limits.throttle_max,
-        ],
+        [limits.throttle_min, limits.throttle_neutral, limits.throttle_max],
     )
 }
 
@@ -124,11 +97,7 @@ fn pulse(part: i32, full: i32, [min, neutral, max]: [Microseconds; 3]) -> Micros
     let full = i64::from(full.max(1));
     let part = i64::from(part.saturating_abs()).min(full);
     // |end - neutral| <= 65535 and part <= 2^31: the product fits.
-    let reach = end
-        .saturating_sub(neutral)
-        .saturating_mul(part)
-        .checked_div(full)
-        .unwrap_or(0);
+    let reach = end.saturating_sub(neutral).saturating_mul(part).checked_div(full).unwrap_or(0);
     let width = neutral.saturating_add(reach);
     Microseconds(u16::try_from(width).unwrap_or(0))
 }

@@ -12,7 +12,7 @@
 //!            └────────── any: fatal → Fault (for ever)
 //! ```
 //!
-//! Shown by: `tests/machine.rs`.
+//! Shown by: `tests/control/machine.rs`.
 
 use rt_wire::{Class, Mode, SOURCES, Source};
 
@@ -174,12 +174,7 @@ pub struct Output {
 }
 
 fn age_of(state: &State, input: &Input, limits: &Limits, source: Source) -> Count {
-    let mut ages = state
-        .ages
-        .iter()
-        .zip(&input.classes)
-        .zip(&limits.stale)
-        .zip(&SOURCES);
+    let mut ages = state.ages.iter().zip(&input.classes).zip(&limits.stale).zip(&SOURCES);
     match ages.find(|(_, candidate)| **candidate == source) {
         Some((((age, class), limit), _)) => aged(*age, *class, *limit),
         // Nobody is never fresh.
@@ -195,19 +190,11 @@ fn aged(age: Count, class: Class, limit: u32) -> Count {
 }
 
 fn limit_of(limits: &Limits, source: Source) -> u32 {
-    source
-        .index()
-        .and_then(|index| limits.stale.get(index))
-        .copied()
-        .unwrap_or(0)
+    source.index().and_then(|index| limits.stale.get(index)).copied().unwrap_or(0)
 }
 
 fn class_of(input: &Input, source: Source) -> Class {
-    source
-        .index()
-        .and_then(|index| input.classes.get(index))
-        .copied()
-        .unwrap_or(Class::Absent)
+    source.index().and_then(|index| input.classes.get(index)).copied().unwrap_or(Class::Absent)
 }
 
 fn is_fresh(state: &State, input: &Input, limits: &Limits, source: Source) -> bool {
@@ -256,11 +243,7 @@ pub fn next_owner(state: &State, input: &Input, limits: &Limits) -> Source {
 pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
     let reset_edge = input.reset && !state.reset_previous;
     let arm_edge = input.arm && !state.arm_previous;
-    let late = if input.late {
-        state.late.up_to(limits.late)
-    } else {
-        Count(0)
-    };
+    let late = if input.late { state.late.up_to(limits.late) } else { Count(0) };
     let overload = !late.below(limits.late);
     let owner = next_owner(&state, &input, limits);
     let owner_none = owner == Source::None;
@@ -276,12 +259,8 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
         timer: Timer(0),
         ..state
     };
-    for (((age, before), class), limit) in next
-        .ages
-        .iter_mut()
-        .zip(&state.ages)
-        .zip(&input.classes)
-        .zip(&limits.stale)
+    for (((age, before), class), limit) in
+        next.ages.iter_mut().zip(&state.ages).zip(&input.classes).zip(&limits.stale)
     {
         *age = aged(*before, *class, *limit);
     }
@@ -327,11 +306,8 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
                 } else {
                     // A single late event holds the output: what was asked is already old.
                     held_late = input.late;
-                    next.level = if held_late {
-                        state.level
-                    } else {
-                        state.level.towards(input.target)
-                    };
+                    next.level =
+                        if held_late { state.level } else { state.level.towards(input.target) };
                     Mode::Active
                 }
             }
@@ -358,13 +334,7 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
         next.owner = Source::None;
     }
     let relay = next.mode.relay_allowed();
-    let output = Output {
-        relay,
-        pump: relay && !overload,
-        overload,
-        owner_stale,
-        owner_none,
-        held_late,
-    };
+    let output =
+        Output { relay, pump: relay && !overload, overload, owner_stale, owner_none, held_late };
     (next, output)
 }

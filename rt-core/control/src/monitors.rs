@@ -2,7 +2,7 @@
 //! proved alone. Their bits are OR-ed into e-stop, fatal or degraded, with the cause beside them.
 //!
 //! None reads a clock: `now` comes in. None decides a mode: that is the machine's. Shown by:
-//! `tests/monitors.rs`.
+//! `tests/control/monitors.rs`.
 
 use rt_wire::{
     Fault, FaultSet, HousekeepingFlags, Inbox, LATE_WINDOW_CYCLES, Limits, LimitsFlags, LineSet,
@@ -39,14 +39,9 @@ pub(crate) fn too_many_late(monitors: &mut Monitors, late: bool, limits: &Limits
     }
     // Bit 1000, counted from the newest, has just left the window.
     let (word, bit) = ((LATE_WINDOW_CYCLES / 64) as usize, LATE_WINDOW_CYCLES % 64);
-    let left = monitors
-        .late_window
-        .get(word)
-        .is_some_and(|w| w.wrapping_shr(bit) & 1 != 0);
-    monitors.late_count = monitors
-        .late_count
-        .saturating_add(u32::from(late))
-        .saturating_sub(u32::from(left));
+    let left = monitors.late_window.get(word).is_some_and(|w| w.wrapping_shr(bit) & 1 != 0);
+    monitors.late_count =
+        monitors.late_count.saturating_add(u32::from(late)).saturating_sub(u32::from(left));
     monitors.late_count >= limits.late_per_1000
 }
 
@@ -66,11 +61,7 @@ pub(crate) fn estop_lines(
     let awaited = testing && lines.validity.get() == Some(Validity::Absent);
     let a_open = lines.set.has(LineSet::ESTOP_A_OPEN);
     let two = limits.flags.has(LimitsFlags::ESTOP_TWO_CHANNELS);
-    let b_open = if two {
-        lines.set.has(LineSet::ESTOP_B_OPEN)
-    } else {
-        a_open
-    };
+    let b_open = if two { lines.set.has(LineSet::ESTOP_B_OPEN) } else { a_open };
     let disagree = dwelt(
         &mut monitors.discrepancy_since,
         readable && a_open != b_open,
@@ -78,10 +69,7 @@ pub(crate) fn estop_lines(
         limits.estop_discrepancy_ns,
     );
     FaultSet::EMPTY
-        .and(
-            Fault::EstopLine,
-            !awaited && (!readable || a_open || b_open),
-        )
+        .and(Fault::EstopLine, !awaited && (!readable || a_open || b_open))
         .and(Fault::EstopDiscrepancy, disagree)
 }
 
@@ -93,10 +81,13 @@ pub(crate) fn reset_pulse(
     limits: &Limits,
 ) -> bool {
     let lines = observation.lines;
-    let pressed =
-        lines.validity.get() == Some(Validity::Valid) && lines.set.has(LineSet::RESET_PRESSED);
+    if lines.validity.get() != Some(Validity::Valid) {
+        // Nobody saw such a press begin: as from power-up, it must first be released.
+        monitors.reset_pressed_since = MonoNs(u64::MAX);
+        return false;
+    }
     let since = monitors.reset_pressed_since;
-    if pressed {
+    if lines.set.has(LineSet::RESET_PRESSED) {
         if since == MonoNs(0) {
             monitors.reset_pressed_since = MonoNs(now.0.max(1));
         }
@@ -127,7 +118,10 @@ pub(crate) fn health(
     let temperature = observation.temperature;
     let temperature_known = temperature.validity.get() == Some(Validity::Valid);
     let milli_c = to_milli(temperature.celsius);
-    let hot = temperature_known && milli_c >= i64::from(limits.temperature_high_milli_c);
+    // A reading that is no number is no reason to go on.
+    let unknown = temperature.celsius.is_nan();
+    let hot =
+        temperature_known && (unknown || milli_c >= i64::from(limits.temperature_high_milli_c));
     let scorching = temperature_known && milli_c >= i64::from(limits.temperature_critical_milli_c);
 
     let power = observation.power;
@@ -140,37 +134,22 @@ pub(crate) fn health(
         && imu
             .accel_m_per_s2
             .iter()
-            .any(|axis| !axis.is_finite() || to_milli(*axis).abs() > limit);
+            .any(|axis| !axis.is_finite() || to_milli(*axis).saturating_abs() > limit);
 
     FaultSet::EMPTY
         .and(
             Fault::BatteryLow,
-            dwelt(
-                &mut monitors.battery_low_since,
-                low,
-                now,
-                limits.battery_dwell_ns,
-            ),
+            dwelt(&mut monitors.battery_low_since, low, now, limits.battery_dwell_ns),
         )
         .and(Fault::BatteryCritical, critical)
         .and(
             Fault::TemperatureHigh,
-            dwelt(
-                &mut monitors.temperature_high_since,
-                hot,
-                now,
-                limits.temperature_dwell_ns,
-            ),
+            dwelt(&mut monitors.temperature_high_since, hot, now, limits.temperature_dwell_ns),
         )
         .and(Fault::TemperatureCritical, scorching)
         .and(
             Fault::Undervoltage,
-            dwelt(
-                &mut monitors.undervoltage_since,
-                starved,
-                now,
-                limits.undervoltage_dwell_ns,
-            ),
+            dwelt(&mut monitors.undervoltage_since, starved, now, limits.undervoltage_dwell_ns),
         )
         .and(Fault::ImuOutlier, outlier)
 }
@@ -184,19 +163,15 @@ pub(crate) fn actuators(
     limits: &Limits,
 ) -> FaultSet {
     let set = observation.lines.set;
-    let disobeys = set.has(LineSet::RELAY_FEEDBACK_FITTED)
+    // Lines that cannot be read are an e-stop; what they said last says nothing of the relay.
+    let readable = observation.lines.validity.get() == Some(Validity::Valid);
+    let disobeys = readable
+        && set.has(LineSet::RELAY_FEEDBACK_FITTED)
         && set.has(LineSet::RELAY_CLOSED) != relay_commanded;
-    FaultSet::EMPTY
-        .and(Fault::DriveWrite, observation.drive_error_count >= 2)
-        .and(
-            Fault::RelayFeedback,
-            dwelt(
-                &mut monitors.relay_mismatch_since,
-                disobeys,
-                now,
-                limits.relay_feedback_ns,
-            ),
-        )
+    FaultSet::EMPTY.and(Fault::DriveWrite, observation.drive_error_count >= 2).and(
+        Fault::RelayFeedback,
+        dwelt(&mut monitors.relay_mismatch_since, disobeys, now, limits.relay_feedback_ns),
+    )
 }
 
 /// What housekeeping found.
@@ -204,14 +179,8 @@ pub(crate) fn housekeeping(inbox: &Inbox) -> FaultSet {
     let word = inbox.housekeeping;
     FaultSet::EMPTY
         .and(Fault::MajorPageFault, word.major_faults > 0)
-        .and(
-            Fault::ConfigCorrupt,
-            word.flags.has(HousekeepingFlags::CONFIG_CORRUPT),
-        )
-        .and(
-            Fault::CanaryChanged,
-            word.flags.has(HousekeepingFlags::CANARY_CHANGED),
-        )
+        .and(Fault::ConfigCorrupt, word.flags.has(HousekeepingFlags::CONFIG_CORRUPT))
+        .and(Fault::CanaryChanged, word.flags.has(HousekeepingFlags::CANARY_CHANGED))
         .and(Fault::Shutdown, word.flags.has(HousekeepingFlags::SHUTDOWN))
 }
 
@@ -227,15 +196,12 @@ pub(crate) fn too_many_bad(monitors: &mut Monitors, bad: bool, now: MonoNs) -> b
     oldest != MonoNs(0) && newest.since(oldest) <= WINDOW_NS && now.since(newest) <= WINDOW_NS
 }
 
-/// Thousandths of a reading as an integer; a reading that is no number is as low as can be.
+/// Thousandths of a reading as an integer; a reading that is no number is as low as can be, so that
+/// a battery of NaN volts is empty.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a cast of a finite f32 saturates, which is what a threshold wants"
+    reason = "the cast saturates, for infinities too, which is what a threshold wants"
 )]
 fn to_milli(value: f32) -> i64 {
-    if value.is_finite() {
-        (f64::from(value) * 1000.0) as i64
-    } else {
-        i64::MIN / 2
-    }
+    if value.is_nan() { i64::MIN } else { (f64::from(value) * 1000.0) as i64 }
 }

@@ -49,9 +49,8 @@ impl Counters {
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let minor_faults = fields.nth(7)?.parse().ok()?;
         let major_faults = fields.nth(1)?.parse().ok()?;
-        let switches = |key: &str| {
-            status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
-        };
+        let switches =
+            |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
         Some(Self {
             minor_faults,
             major_faults,
@@ -92,7 +91,8 @@ mod tests {
     #[test]
     fn faults_are_read_past_a_thread_name_with_parentheses_and_spaces() {
         let stat = "12 (a) b) S 1 12 12 0 -1 4194560 345 0 7 0 1 2 0 0 20 0";
-        let status = "Name:\ta) b\nvoluntary_ctxt_switches:\t1000\nnonvoluntary_ctxt_switches:\t3\n";
+        let status =
+            "Name:\ta) b\nvoluntary_ctxt_switches:\t1000\nnonvoluntary_ctxt_switches:\t3\n";
         let expected = Counters {
             minor_faults: 345,
             major_faults: 7,

@@ -1,1 +1,20 @@
-//! Skeleton.
+//! The process that owns the pins: start-up checklist, real-time loop, housekeeping.
+//!
+//! Two threads. The loop thread ([`cycle`]) runs under SCHED_FIFO on a core of its own, allocates
+//! nothing once sealed, and makes no system call but its sleep. The housekeeping thread
+//! ([`housekeeping`]) does everything that may wait: sockets, signals, counters. They exchange plain
+//! records through queues and slots that neither waits for. Nothing here judges what may move: that
+//! is `rt-control`'s. Shown by: the tests below each module, and the tests crate.
+#![deny(missing_docs)]
+
+pub mod clock;
+pub mod counters;
+pub mod cycle;
+pub mod grid;
+pub mod housekeeping;
+pub mod inlets;
+pub mod proc_file;
+pub mod realtime;
+pub mod sealed_alloc;
+pub mod spin;
+pub mod startup;

@@ -96,7 +96,7 @@ pub fn make_realtime(cpu: Option<u32>, priority: u8) -> Granted {
 fn last_allowed_cpu() -> Option<u32> {
     let set = sched_getaffinity(Pid::from_raw(0)).ok()?;
     let cpus = (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false));
-    cpus.last().and_then(|cpu| u32::try_from(cpu).ok())
+    cpus.max().and_then(|cpu| u32::try_from(cpu).ok())
 }
 
 fn pin(cpu: u32) -> Result<(), String> {
@@ -125,8 +125,7 @@ fn fifo(priority: u8) -> Result<(), String> {
 /// A sentence that says why not.
 pub fn hold_dma_latency() -> Result<File, String> {
     let refused = |error| format!("cpu_dma_latency not held: {error}");
-    let mut file =
-        File::options().write(true).open("/dev/cpu_dma_latency").map_err(refused)?;
+    let mut file = File::options().write(true).open("/dev/cpu_dma_latency").map_err(refused)?;
     file.write_all(&0_i32.to_ne_bytes()).map_err(refused)?;
     Ok(file)
 }

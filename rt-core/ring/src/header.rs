@@ -72,7 +72,9 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn of(mem: &'a [AtomicU64]) -> Option<Self> {
-        let [magic, layout_hash, record_words, depth, generation, ..] = mem else { return None };
+        let [magic, layout_hash, record_words, depth, generation, ..] = mem else {
+            return None;
+        };
         Some(Self { magic, layout_hash, record_words, depth, generation })
     }
 }
@@ -104,7 +106,9 @@ impl Kind {
         depth: usize,
         identity: Identity,
     ) -> Result<(), AttachError> {
-        let Some(header) = Words::of(mem) else { return Err(self.too_small(mem)) };
+        let Some(header) = Words::of(mem) else {
+            return Err(self.too_small(mem));
+        };
         header.magic.store(0, Ordering::Relaxed);
         // ORDER: pairs with attach: who sees a word of the new life sees the old magic gone.
         fence(Ordering::Release);
@@ -126,7 +130,9 @@ impl Kind {
         mem: &[AtomicU64],
         layout_hash: u64,
     ) -> Result<Header, AttachError> {
-        let Some(header) = Words::of(mem) else { return Err(self.too_small(mem)) };
+        let Some(header) = Words::of(mem) else {
+            return Err(self.too_small(mem));
+        };
         // ORDER: pairs with initialise.
         match load_acquire(header.magic) {
             0 => return Err(AttachError::Uninitialised),

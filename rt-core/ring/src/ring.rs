@@ -19,6 +19,9 @@
 //! together with the stamp found where that count points, so that one damaged word never makes it
 //! skip records that are still to come.
 //!
+//! Readers poll the stamp, not the writer's count: that line stays the writer's own. (Measured both
+//! ways: with a reader spinning at the newest end, publishing costs about half.)
+//!
 //! Records carry no checksum here: whoever can write the ring owns it. Shown by: tests/ring.rs,
 //! tests/loom.rs, tests/sweep.rs, tests/threads.rs.
 
@@ -100,7 +103,8 @@ impl<'a> Region<'a> {
     fn slot<T>(&self, sequence: u64) -> Option<Slot<'a>> {
         let index = usize::try_from(sequence.wrapping_sub(1) & self.mask).ok()?;
         let start = index.wrapping_mul(stride::<T>());
-        let words = self.slots.get(start..start.wrapping_add(record_words::<T>()).wrapping_add(1))?;
+        let words =
+            self.slots.get(start..start.wrapping_add(record_words::<T>()).wrapping_add(1))?;
         let (stamp, record) = words.split_first()?;
         Some(Slot { stamp, record })
     }
@@ -162,7 +166,9 @@ impl<'a, T: Record> RingWriter<'a, T> {
     #[inline]
     pub fn publish(&mut self, record: &T) {
         let sequence = self.published.wrapping_add(1);
-        let Some(slot) = self.region.slot::<T>(sequence) else { return };
+        let Some(slot) = self.region.slot::<T>(sequence) else {
+            return;
+        };
         // ORDER: pairs with lapped: who sees this stamp sees the count of the record before it.
         slot.stamp.store(writing(sequence), Ordering::Release);
         // ORDER: pairs with the acquire fence in read: who copied one word of this record finds
@@ -238,7 +244,6 @@ pub struct RingReader<'a, T> {
     generation: u64,
     /// Sequence of the record to be read next. Ours alone: the place in memory follows from it.
     next: u64,
-    seen: u64,
     lost: u64,
     is_quarantined: bool,
     record: PhantomData<T>,
@@ -264,8 +269,7 @@ impl<'a, T: Record> RingReader<'a, T> {
     pub fn attach(mem: &'a [AtomicU64], layout_hash: u64) -> Result<Self, AttachError> {
         let mut reader = Self::attach_from_oldest(mem, layout_hash)?;
         let newest = reader.region.newest::<T>();
-        reader.seen = newest.map_err(|found| AttachError::Sequence { found })?;
-        reader.next = reader.seen.wrapping_add(1);
+        reader.next = newest.map_err(|found| AttachError::Sequence { found })?.wrapping_add(1);
         Ok(reader)
     }
 
@@ -287,10 +291,7 @@ impl<'a, T: Record> RingReader<'a, T> {
     ///
     /// # Errors
     /// Each [`AttachError`]: the memory is not an initialised ring of these records.
-    pub fn attach_from_oldest(
-        mem: &'a [AtomicU64],
-        layout_hash: u64,
-    ) -> Result<Self, AttachError> {
+    pub fn attach_from_oldest(mem: &'a [AtomicU64], layout_hash: u64) -> Result<Self, AttachError> {
         let header = kind::<T>().attach(mem, layout_hash)?;
         let region = Region::new::<T>(mem, header.depth)?;
         let newest = region.newest::<T>().map_err(|found| AttachError::Sequence { found })?;
@@ -298,7 +299,6 @@ impl<'a, T: Record> RingReader<'a, T> {
             region,
             generation: header.generation,
             next: newest.saturating_sub(region.depth()).wrapping_add(1),
-            seen: newest,
             lost: 0,
             is_quarantined: false,
             record: PhantomData,
@@ -311,19 +311,13 @@ impl<'a, T: Record> RingReader<'a, T> {
         if self.is_quarantined {
             return Read::Corrupt;
         }
-        if self.next > self.seen {
-            // ORDER: pairs with the count in publish: its record is whole.
-            let newest = load_acquire(self.region.newest);
-            if newest < self.next {
-                return self.no_news(newest);
-            }
-            self.seen = newest;
-        }
-        let Some(slot) = self.region.slot::<T>(self.next) else { return self.quarantine() };
+        let Some(slot) = self.region.slot::<T>(self.next) else {
+            return self.quarantine();
+        };
         // ORDER: pairs with the last stamp in publish.
         let stamp = load_acquire(slot.stamp);
         if stamp != complete(self.next) {
-            return self.lapped(stamp);
+            return self.no_record(stamp);
         }
         let record = load_words(slot.record);
         // ORDER: pairs with the release fence in publish: if one word copied was of a later record,
@@ -331,29 +325,35 @@ impl<'a, T: Record> RingReader<'a, T> {
         fence(Ordering::Acquire);
         let stamp_after = slot.stamp.load(Ordering::Relaxed);
         if stamp_after != stamp {
-            return self.lapped(stamp_after);
+            return self.no_record(stamp_after);
         }
         let sequence = self.next;
         self.next = sequence.wrapping_add(1);
         Read::Record { sequence, record }
     }
 
-    /// Nothing new, as long as the count stands where it stood and the region is the one we know.
-    fn no_news(&mut self, newest: u64) -> Read<T> {
-        let is_ours = is_of_generation(self.region.mem, self.generation);
-        if newest == self.seen && is_ours { Read::Empty } else { self.quarantine() }
+    /// Says why the stamp that stands where our next record belongs is not the awaited one.
+    #[cold]
+    #[inline(never)]
+    fn no_record(&mut self, stamp: u64) -> Read<T> {
+        // ORDER: pairs with the first stamp in publish: the count behind this stamp is seen next.
+        fence(Ordering::Acquire);
+        // We stand here because record next - 1 was whole: this slot holds exactly one lap before.
+        let lap_before = complete(self.next.saturating_sub(self.region.depth()));
+        if stamp == lap_before || stamp == writing(self.next) {
+            let is_ours = is_of_generation(self.region.mem, self.generation);
+            return if is_ours { Read::Empty } else { self.quarantine() };
+        }
+        self.lapped(sequence_of(stamp))
     }
 
     /// Skips to the oldest safe record, now that `overwriter` stands where `next` did.
-    #[cold]
-    #[inline(never)]
-    fn lapped(&mut self, stamp: u64) -> Read<T> {
-        // ORDER: pairs with the first stamp in publish: the count behind this stamp is seen next.
-        fence(Ordering::Acquire);
-        let overwriter = sequence_of(stamp);
+    fn lapped(&mut self, overwriter: u64) -> Read<T> {
         let ahead = overwriter.wrapping_sub(self.next);
         let is_a_lap = overwriter > self.next && ahead & self.region.mask == 0;
-        let Ok(newest) = self.region.newest::<T>() else { return self.quarantine() };
+        let Ok(newest) = self.region.newest::<T>() else {
+            return self.quarantine();
+        };
         if !is_a_lap || newest < overwriter.wrapping_sub(1) {
             return self.quarantine();
         }
@@ -363,7 +363,6 @@ impl<'a, T: Record> RingReader<'a, T> {
         let resume = newest.wrapping_sub(depth).wrapping_add(1).wrapping_add(margin);
         let lost = resume.wrapping_sub(self.next);
         self.next = resume;
-        self.seen = newest;
         self.lost = self.lost.wrapping_add(lost);
         Read::Lapped { lost }
     }

@@ -152,7 +152,9 @@ impl<'a, T: Record> SlotWriter<'a, T> {
     pub fn write(&mut self, record: &T) {
         let sequence = self.sequence.wrapping_add(1);
         let checksum = checksum(words_of(record), sequence, self.generation);
-        let Some(shared) = self.region.record::<T>() else { return };
+        let Some(shared) = self.region.record::<T>() else {
+            return;
+        };
         self.region.stamp.store(writing(sequence), Ordering::Relaxed);
         // ORDER: pairs with the acquire fence in Region::copy: who copied one word of this record
         // finds this stamp, or a later one, when it looks again.
@@ -251,7 +253,9 @@ impl<'a, T: Record> SlotReader<'a, T> {
         if sequence <= self.last || sequence > SEQUENCE_MAX {
             return Newest::Corrupt;
         }
-        let Some((record, sum)) = self.region.copy::<T>(stamp) else { return Newest::Torn };
+        let Some((record, sum)) = self.region.copy::<T>(stamp) else {
+            return Newest::Torn;
+        };
         if sum != checksum(words_of(&record), sequence, self.generation) {
             return Newest::Corrupt;
         }

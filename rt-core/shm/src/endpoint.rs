@@ -81,7 +81,8 @@ impl Endpoint {
 
     /// Adds what [`turn`](Self::turn) would wait for: the peers in order, then the listener.
     pub(crate) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        let peers = self.peers.iter().map(|peer| PollFd::new(peer.socket.as_fd(), PollFlags::POLLIN));
+        let peers =
+            self.peers.iter().map(|peer| PollFd::new(peer.socket.as_fd(), PollFlags::POLLIN));
         fds.extend(peers);
         let is_paused = self.paused_until.is_some_and(|until| Instant::now() < until);
         let flags = if is_paused { PollFlags::empty() } else { PollFlags::POLLIN };
@@ -127,7 +128,9 @@ impl Endpoint {
                     return;
                 }
             };
-            let Ok(credentials) = getsockopt(&socket, PeerCredentials) else { continue };
+            let Ok(credentials) = getsockopt(&socket, PeerCredentials) else {
+                continue;
+            };
             if self.peers.len() >= PEERS_MAX && !self.make_room(events) {
                 continue;
             }
@@ -177,7 +180,9 @@ impl Endpoint {
 
     /// Sends an answer, with a descriptor if there is one. A peer that takes no answer is closed.
     pub(crate) fn send(&mut self, id: u64, bytes: &[u8], fd: Option<BorrowedFd<'_>>) {
-        let Some(peer) = self.peers.iter().find(|peer| peer.who.id == id) else { return };
+        let Some(peer) = self.peers.iter().find(|peer| peer.who.id == id) else {
+            return;
+        };
         let fds: Vec<_> = fd.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&fds)];
         let with = if fds.is_empty() { &rights[..0] } else { &rights[..] };

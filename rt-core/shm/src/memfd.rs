@@ -37,7 +37,8 @@ impl Memfd {
     pub(crate) fn create(segment: &str, words: usize) -> Result<Self, ShmError> {
         let bytes = words.saturating_mul(size_of::<u64>()).next_multiple_of(page_bytes());
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let fd = memfd_create(segment, flags).map_err(|source| no_memory(segment, bytes, source))?;
+        let fd =
+            memfd_create(segment, flags).map_err(|source| no_memory(segment, bytes, source))?;
         let memfd = Self { segment: segment.to_owned(), file: File::from(fd), bytes };
         // Its reopening through /proc is for its own user, and the seals bind that one too.
         memfd
@@ -68,11 +69,9 @@ impl Memfd {
 
     /// Adds every seal in one call, then makes sure that nobody changed the size before.
     pub(crate) fn seal(&self) -> Result<(), ShmError> {
-        fcntl(&self.file, FcntlArg::F_ADD_SEALS(SEALS)).map_err(|source| {
-            ShmError::NotTrusted {
-                segment: self.segment.clone(),
-                problem: format!("cannot be sealed ({source})"),
-            }
+        fcntl(&self.file, FcntlArg::F_ADD_SEALS(SEALS)).map_err(|source| ShmError::NotTrusted {
+            segment: self.segment.clone(),
+            problem: format!("cannot be sealed ({source})"),
         })?;
         check_size(&self.segment, self.file.as_fd(), self.bytes)
     }
@@ -99,8 +98,7 @@ impl Memfd {
 /// Whether a descriptor from another process is sealed as promised: only then can memory behind it
 /// not vanish under its reader.
 pub(crate) fn check_seals(segment: &str, fd: BorrowedFd<'_>) -> Result<(), ShmError> {
-    let untrusted =
-        |problem| Err(ShmError::NotTrusted { segment: segment.to_owned(), problem });
+    let untrusted = |problem| Err(ShmError::NotTrusted { segment: segment.to_owned(), problem });
     match fcntl(fd, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_truncate) {
         Ok(found) if found.contains(SEALS) => Ok(()),
         Ok(found) => untrusted(format!("seals {:#x}, expected {:#x}", found.bits(), SEALS.bits())),

@@ -13,7 +13,7 @@
 //! Shown by: tests/garbage.rs, tests/attach.rs.
 
 use rt_wire::topics::{Kind, Topic};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Name of the socket in the run directory.
 pub const SEGMENTS_SOCKET: &str = "segments.sock";

@@ -100,7 +100,8 @@ impl RunDir {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
-                let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                let pid =
+                    file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
                 let holder =
                     pid.map_or_else(|| "pid not known".to_owned(), |pid: u32| format!("pid {pid}"));
                 return Err(ShmError::AnotherLoop { holder, dir: self.path.clone() });
@@ -165,9 +166,7 @@ pub(crate) fn connect_to(dir: &Path, name: &str, place: &str) -> Result<OwnedFd,
         }
         Err(Errno::ENOENT) => Err(not_served(&format!(" (no {name})"))),
         Err(Errno::ECONNREFUSED) => Err(not_served(&format!(" (a dead one left its {name})"))),
-        Err(Errno::EACCES) => {
-            Err(ShmError::Permission { socket: path, uid: geteuid().as_raw() })
-        }
+        Err(Errno::EACCES) => Err(ShmError::Permission { socket: path, uid: geteuid().as_raw() }),
         Err(source) => Err(cannot(source)),
     }
 }

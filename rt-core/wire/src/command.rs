@@ -138,13 +138,7 @@ impl Command {
         steering: f32,
         throttle: f32,
     ) -> Self {
-        let mut command = Self {
-            sequence,
-            mono_ns,
-            expires_at,
-            n: 1,
-            ..Self::default()
-        };
+        let mut command = Self { sequence, mono_ns, expires_at, n: 1, ..Self::default() };
         if let Some(first) = command.points.first_mut() {
             first.steering = steering;
             first.throttle = throttle;

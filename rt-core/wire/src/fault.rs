@@ -169,16 +169,12 @@ impl FaultSet {
 
     /// Every fault in the set, in order of its bit.
     pub fn faults(self) -> impl Iterator<Item = Fault> {
-        Fault::ALL
-            .iter()
-            .copied()
-            .filter(move |fault| self.contains(*fault))
+        Fault::ALL.iter().copied().filter(move |fault| self.contains(*fault))
     }
 
     /// Whether the set holds a fault that stops the car.
     #[must_use]
     pub fn stops(self) -> bool {
-        self.faults()
-            .any(|fault| !matches!(fault.severity(), Severity::Warning))
+        self.faults().any(|fault| !matches!(fault.severity(), Severity::Warning))
     }
 }

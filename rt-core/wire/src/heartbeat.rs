@@ -65,11 +65,5 @@ record! {
 }
 
 /// The sidecars whose heartbeats the loop reads, in the order in which [`crate::Inbox`] holds them.
-pub const HEARTBEAT_SOURCES: [&str; 6] = [
-    "teleop",
-    "inference",
-    "pilot",
-    "rlds-logger",
-    "camera",
-    "trainer",
-];
+pub const HEARTBEAT_SOURCES: [&str; 6] =
+    ["teleop", "inference", "pilot", "rlds-logger", "camera", "trainer"];

@@ -135,19 +135,13 @@ impl<E: RawEnum> Raw<E> {
     /// The value as it travels.
     #[must_use]
     pub fn new(value: E) -> Self {
-        Self {
-            bits: value.to_raw(),
-            kind: PhantomData,
-        }
+        Self { bits: value.to_raw(), kind: PhantomData }
     }
 
     /// Any number at all, as a peer might write it.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
-        Self {
-            bits,
-            kind: PhantomData,
-        }
+        Self { bits, kind: PhantomData }
     }
 
     /// The number itself.
@@ -177,10 +171,7 @@ impl<E> PartialEq for Raw<E> {
 impl<E> Eq for Raw<E> {}
 impl<E> Default for Raw<E> {
     fn default() -> Self {
-        Self {
-            bits: 0,
-            kind: PhantomData,
-        }
+        Self { bits: 0, kind: PhantomData }
     }
 }
 impl<E: RawEnum + fmt::Debug> fmt::Debug for Raw<E> {

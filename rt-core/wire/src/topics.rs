@@ -71,20 +71,11 @@ impl Topic {
     /// # Errors
     /// Passes on what `out` says.
     pub fn write_name(&self, robot: &str, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        write!(
-            out,
-            "{robot}.{}.{}.{}",
-            self.writer,
-            self.record,
-            self.kind.name()
-        )
+        write!(out, "{robot}.{}.{}.{}", self.writer, self.record, self.kind.name())
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "depths are written below as small literals"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "depths are written below as small literals")]
 const fn topic<T: Record>(
     writer: &'static str,
     record: &'static str,
@@ -156,76 +147,29 @@ pub const KEYFRAME: Topic = topic::<KernelState>(
     true,
 );
 /// The loop thread's counters.
-pub const HEALTH: Topic = topic::<Health>(
-    FAST_LOOP,
-    "health",
-    Kind::Slot,
-    &[RLDS_LOGGER, CONTINUON],
-    10,
-    1,
-    false,
-);
+pub const HEALTH: Topic =
+    topic::<Health>(FAST_LOOP, "health", Kind::Slot, &[RLDS_LOGGER, CONTINUON], 10, 1, false);
 /// The `sim` board's pins.
-pub const SIM_PINS: Topic = sim(topic::<SimPins>(
-    FAST_LOOP,
-    "pins",
-    Kind::Slot,
-    &[PLANT],
-    1000,
-    1,
-    false,
-));
+pub const SIM_PINS: Topic =
+    sim(topic::<SimPins>(FAST_LOOP, "pins", Kind::Slot, &[PLANT], 1000, 1, false));
 /// The `sim` board's sensors.
-pub const SIM_OBSERVATION: Topic = sim(topic::<Observation>(
-    PLANT,
-    "observation",
-    Kind::Slot,
-    &[FAST_LOOP],
-    1000,
-    1,
-    false,
-));
+pub const SIM_OBSERVATION: Topic =
+    sim(topic::<Observation>(PLANT, "observation", Kind::Slot, &[FAST_LOOP], 1000, 1, false));
 /// The truth about the simulated car.
-pub const SIM_STATUS: Topic = sim(topic::<PlantStatus>(
-    PLANT,
-    "status",
-    Kind::Slot,
-    &[CONTINUON],
-    100,
-    1,
-    false,
-));
+pub const SIM_STATUS: Topic =
+    sim(topic::<PlantStatus>(PLANT, "status", Kind::Slot, &[CONTINUON], 100, 1, false));
 
 const fn command(writer: &'static str, rate_hz: u32) -> Topic {
-    topic::<Command>(
-        writer,
-        "command",
-        Kind::Slot,
-        &[FAST_LOOP],
-        rate_hz,
-        1,
-        false,
-    )
+    topic::<Command>(writer, "command", Kind::Slot, &[FAST_LOOP], rate_hz, 1, false)
 }
 
 const fn heartbeat(writer: &'static str) -> Topic {
-    topic::<Heartbeat>(
-        writer,
-        "heartbeat",
-        Kind::Slot,
-        &[FAST_LOOP, CONTINUON],
-        10,
-        1,
-        false,
-    )
+    topic::<Heartbeat>(writer, "heartbeat", Kind::Slot, &[FAST_LOOP, CONTINUON], 10, 1, false)
 }
 
 /// Commands, in the order of [`crate::SOURCES`].
-pub const COMMANDS: [Topic; crate::SOURCES.len()] = [
-    command(TELEOP, 50),
-    command(INFERENCE, 30),
-    command(PILOT, 50),
-];
+pub const COMMANDS: [Topic; crate::SOURCES.len()] =
+    [command(TELEOP, 50), command(INFERENCE, 30), command(PILOT, 50)];
 /// Heartbeats, in the order of [`crate::HEARTBEAT_SOURCES`].
 pub const HEARTBEATS: [Topic; crate::HEARTBEAT_SOURCES.len()] = [
     heartbeat(TELEOP),
@@ -238,14 +182,8 @@ pub const HEARTBEATS: [Topic; crate::HEARTBEAT_SOURCES.len()] = [
 
 /// Every topic.
 pub fn all() -> impl Iterator<Item = &'static Topic> {
-    static SINGLE: [Topic; 6] = [
-        TELEMETRY,
-        KEYFRAME,
-        HEALTH,
-        SIM_PINS,
-        SIM_OBSERVATION,
-        SIM_STATUS,
-    ];
+    static SINGLE: [Topic; 6] =
+        [TELEMETRY, KEYFRAME, HEALTH, SIM_PINS, SIM_OBSERVATION, SIM_STATUS];
     static COMMAND: [Topic; crate::SOURCES.len()] = COMMANDS;
     static HEARTBEAT: [Topic; crate::HEARTBEAT_SOURCES.len()] = HEARTBEATS;
     SINGLE.iter().chain(COMMAND.iter()).chain(HEARTBEAT.iter())

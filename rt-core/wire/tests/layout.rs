@@ -15,75 +15,30 @@ fn every_record_is_whole_words_without_padding() {
         assert_eq!(topic.record_bytes % 8, 0, "{}", topic.type_name);
         let mut end = 0;
         for field in topic.fields {
-            assert_eq!(
-                field.offset, end,
-                "a hole before {}.{}",
-                topic.type_name, field.name
-            );
+            assert_eq!(field.offset, end, "a hole before {}.{}", topic.type_name, field.name);
             end = field.offset + field.size;
         }
-        assert_eq!(
-            end, topic.record_bytes,
-            "a hole at the end of {}",
-            topic.type_name
-        );
+        assert_eq!(end, topic.record_bytes, "a hole at the end of {}", topic.type_name);
     }
 }
 
 #[test]
 fn layout_hash_changes_with_a_name_an_offset_a_size_or_an_inner_field() {
-    const INNER_A: &[Field] = &[Field {
-        name: "x",
-        offset: 0,
-        size: 4,
-        type_name: "f32",
-        count: 1,
-        fields: &[],
-    }];
-    const INNER_B: &[Field] = &[Field {
-        name: "y",
-        offset: 0,
-        size: 4,
-        type_name: "f32",
-        count: 1,
-        fields: &[],
-    }];
-    let base = Field {
-        name: "a",
-        offset: 0,
-        size: 8,
-        type_name: "u64",
-        count: 1,
-        fields: &[],
-    };
+    const INNER_A: &[Field] =
+        &[Field { name: "x", offset: 0, size: 4, type_name: "f32", count: 1, fields: &[] }];
+    const INNER_B: &[Field] =
+        &[Field { name: "y", offset: 0, size: 4, type_name: "f32", count: 1, fields: &[] }];
+    let base = Field { name: "a", offset: 0, size: 8, type_name: "u64", count: 1, fields: &[] };
     let variants = [
         layout_hash("R", &[base]),
         layout_hash("S", &[base]),
         layout_hash("R", &[Field { name: "b", ..base }]),
         layout_hash("R", &[Field { offset: 8, ..base }]),
         layout_hash("R", &[Field { size: 4, ..base }]),
-        layout_hash(
-            "R",
-            &[Field {
-                type_name: "i64",
-                ..base
-            }],
-        ),
+        layout_hash("R", &[Field { type_name: "i64", ..base }]),
         layout_hash("R", &[Field { count: 2, ..base }]),
-        layout_hash(
-            "R",
-            &[Field {
-                fields: INNER_A,
-                ..base
-            }],
-        ),
-        layout_hash(
-            "R",
-            &[Field {
-                fields: INNER_B,
-                ..base
-            }],
-        ),
+        layout_hash("R", &[Field { fields: INNER_A, ..base }]),
+        layout_hash("R", &[Field { fields: INNER_B, ..base }]),
         layout_hash("R", &[base, base]),
     ];
     let distinct: HashSet<_> = variants.iter().collect();
@@ -140,9 +95,7 @@ fn each_segment_has_a_name_of_its_own_and_one_writer() {
     let mut names = HashSet::new();
     for topic in topics::all() {
         let mut name = String::new();
-        topic
-            .write_name("donkey", &mut name)
-            .expect("a String takes any text");
+        topic.write_name("donkey", &mut name).expect("a String takes any text");
         assert_eq!(name.split('.').count(), 4, "{name}");
         assert!(!topic.readers.contains(&topic.writer), "{name}");
         assert!(topic.depth.is_power_of_two());

@@ -17,6 +17,8 @@ pub struct About {
     pub robot_model: String,
     /// Where it drives (`pi5-donkey`, `lab-mock`, `sim-twisty`…).
     pub environment_id: String,
+    /// Frame that poses are told in (`base_link` or `camera_link`).
+    pub frame_convention: String,
     /// Build of the fast loop; 0 where it is not known.
     pub build_id: u64,
     /// An instant of the monotonic clock…
@@ -45,6 +47,7 @@ impl About {
             ("robot", self.robot.clone()),
             ("robot_model", self.robot_model.clone()),
             ("environment_id", self.environment_id.clone()),
+            ("frame_convention", self.frame_convention.clone()),
             ("build_id", hash_text(self.build_id)),
             ("start_mono_ns", self.start_mono_ns.0.to_string()),
             ("start_unix_ms", self.start_unix_ms.to_string()),
@@ -68,6 +71,7 @@ impl About {
             robot: text("robot"),
             robot_model: text("robot_model"),
             environment_id: text("environment_id"),
+            frame_convention: text("frame_convention"),
             build_id: u64::from_str_radix(hex, 16).unwrap_or_default(),
             start_mono_ns: MonoNs(text("start_mono_ns").parse().unwrap_or_default()),
             start_unix_ms: text("start_unix_ms").parse().unwrap_or_default(),

@@ -29,8 +29,6 @@ mod storage;
 pub use about::About;
 pub use episode::{Closing, EpisodeNote, EpisodeWriter, Files, Summary, episode_id};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
-pub use recording::{
-    CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter,
-};
+pub use recording::{CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter};
 pub use steps::{Steps, StepsError};
 pub use storage::Storage;

@@ -14,7 +14,6 @@ use std::path::Path;
 
 use mcap::records::{Record as McapRecord, op};
 use rt_wire::{KernelState, Record, Telemetry};
-use zerocopy::FromBytes;
 
 use crate::about::About;
 use crate::layout::{LayoutIn, SCHEMA_ENCODING, hash_text};
@@ -24,6 +23,8 @@ use crate::recording::{ABOUT_NAME, LOSS_SCHEMA, Loss, ROBOT_FILE_NAME};
 const RECORD_BYTES_MAX: u64 = 64 << 20;
 /// Opcode and length before each record.
 const FRAME_BYTES: usize = 9;
+/// Two times, size, CRC, the empty name of the compression, size: before a chunk's first record.
+const CHUNK_HEADER_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8;
 
 /// One thing that was recorded.
 #[expect(
@@ -287,8 +288,7 @@ impl<R: Read> RecordingReader<R> {
             Ok(McapRecord::Chunk { header, data }) if header.compression.is_empty() => {
                 let crc = crc32fast::hash(&data);
                 if crc == header.uncompressed_crc {
-                    let end = self.body.len();
-                    self.chunk = end.saturating_sub(data.len())..end;
+                    self.chunk = CHUNK_HEADER_BYTES..CHUNK_HEADER_BYTES.saturating_add(data.len());
                     self.chunk_at_byte = at_byte;
                     return Ok(());
                 }

@@ -75,15 +75,25 @@ impl Counts {
 /// Why a recording cannot be written further.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The storage refused the bytes.
-    #[error("recording: {0}")]
-    Mcap(#[from] McapError),
-    /// The storage refused to shorten or to sync.
+    /// The storage refused.
     #[error("recording: {0}")]
     Io(#[from] std::io::Error),
+    /// The container cannot hold it.
+    #[error("recording: {0}")]
+    Mcap(McapError),
     /// A layout or a loss could not be put into JSON.
     #[error("recording: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<McapError> for RecordingError {
+    /// What the storage said is told as such, not as the container's trouble with it.
+    fn from(error: McapError) -> Self {
+        match error {
+            McapError::Io(error) => Self::Io(error),
+            other => Self::Mcap(other),
+        }
+    }
 }
 
 /// Channels of a recording by their numbers in the file.

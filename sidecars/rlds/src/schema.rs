@@ -96,7 +96,7 @@ pub struct Metadata {
     pub robot_id: String,
     /// Model of the robot.
     pub robot_model: String,
-    /// `base_link`: x forward, y left, z up.
+    /// Frame that poses are told in; `base_link` is x forward, y left, z up.
     pub frame_convention: String,
     /// Wall clock of the first record, in ms since 1970.
     pub start_time_unix_ms: i64,
@@ -185,8 +185,7 @@ pub struct Gaze {
 
 impl Gaze {
     /// Nobody looks. The direction is a unit vector all the same, as validators want it.
-    pub const ABSENT: Self =
-        Self { origin: [0.0; 3], direction: [0.0, 0.0, 1.0], confidence: 0.0 };
+    pub const ABSENT: Self = Self { origin: [0.0; 3], direction: [0.0, 0.0, 1.0], confidence: 0.0 };
 }
 
 /// The robot: for a car, its one joint is the steering.

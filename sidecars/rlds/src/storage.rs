@@ -44,10 +44,6 @@ impl<S: Storage> Sink<S> {
         Self { storage, written_bytes: 0, whole_bytes: 0 }
     }
 
-    pub(crate) fn whole_bytes(&self) -> u64 {
-        self.whole_bytes
-    }
-
     /// Takes back what was written since the last whole piece.
     pub(crate) fn take_back(&mut self) -> io::Result<()> {
         self.storage.truncate(self.whole_bytes)?;

@@ -1,6 +1,8 @@
-//! One robot file against the schema: types, ranges, names, missing and unknown keys, all of them in one go.
+//! One robot file against the schema: types, ranges, names, missing and unknown keys, all of them
+//! in one go.
 //!
-//! What passes here is what serde can read; rules *between* keys stand in rules.rs. Tests: tests/bad_robots.rs.
+//! What passes here is what serde can read; rules *between* keys stand in rules.rs. Tests:
+//! tests/bad_robots.rs.
 
 use super::schema::{SCHEMA, choices, in_words, properties, types};
 use crate::json::{Content, Member, Node, Position};
@@ -153,7 +155,8 @@ fn join(block: &str, key: &str) -> String {
     }
 }
 
-/// The dotted path of the first key anywhere in the schema that is exactly, or else nearly, called `key`.
+/// The dotted path of the first key anywhere in the schema that is exactly, or else nearly, called
+/// `key`.
 fn key_elsewhere(key: &str) -> Option<String> {
     let mut paths = Vec::new();
     leaf_paths(&SCHEMA, "", &mut paths);

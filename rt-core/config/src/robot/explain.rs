@@ -2,20 +2,20 @@
 //!
 //! Decides nothing; the words are the schema's. Tests: tests/robots.rs.
 
+use super::Robot;
 use super::schema::{SCHEMA, choices, in_words, properties};
-use super::{Robot, RobotFile};
 use crate::ConfigErrors;
 use crate::json::{Node, parse};
 use serde_json::Value;
-use std::fmt::Write;
 use std::path::Path;
 
-/// Every key of the robot file at `path`: its value, where it comes from, its range, unit and default, and what it
-/// is for. Errors: as [`Robot::load`].
+/// Every key of the robot file at `path`: its value, where it comes from, its range, unit and
+/// default, and what it is for. Errors: as [`Robot::load`].
 pub fn explain(path: impl AsRef<Path>) -> Result<String, ConfigErrors> {
     let (text, name) = super::read(path.as_ref())?;
     let robot = Robot::from_json(&text, &name)?;
-    // The text has just been read as JSON; without positions every value would only be called a default.
+    // The text has just been read as JSON; without positions every value would only be called a
+    // default.
     let written = parse(&text).ok();
     let mut out = format!(
         "{name}: robot {}, config hash {:016x}\n",
@@ -33,7 +33,8 @@ pub fn explain(path: impl AsRef<Path>) -> Result<String, ConfigErrors> {
 }
 
 fn block(out: &mut String, schema: &Value, values: &Value, written: Option<&Node>, path: &str) {
-    for (key, schema) in properties(schema) {
+    // The path of the schema is for editors, not for people.
+    for (key, schema) in properties(schema).filter(|(key, _)| *key != "$schema") {
         let dotted = if path.is_empty() {
             key.to_owned()
         } else {
@@ -69,10 +70,7 @@ fn leaf(out: &mut String, dotted: &str, value: &Value, schema: &Value, origin: &
         Some(default) => format!("; default {default}"),
         None => String::new(),
     };
-    line(
-        out,
-        &format!("  {dotted} = {value} {unit}").trim_end().to_owned(),
-    );
+    line(out, format!("  {dotted} = {value} {unit}").trim_end());
     line(out, &format!("      {}", sentence(schema)));
     line(
         out,
@@ -102,12 +100,6 @@ fn sentence(schema: &Value) -> &str {
 }
 
 fn line(out: &mut String, text: &str) {
-    // Writing into a String cannot fail.
-    let _ = writeln!(out, "{text}");
-}
-
-impl RobotFile {
-    fn as_value(&self) -> Value {
-        serde_json::to_value(self).unwrap_or(Value::Null)
-    }
+    out.push_str(text);
+    out.push('\n');
 }

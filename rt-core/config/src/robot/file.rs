@@ -1,8 +1,9 @@
-//! The robot file as typed: every key with its type, default, range, unit and one sentence, in one place.
+//! The robot file as typed: every key with its type, default, range, unit and one sentence, in one
+//! place.
 //!
-//! The JSON Schema, the checks of type and range, and `continuon config explain` are all made from this table; rules
-//! between keys stand in rules.rs. Defaults are such that a missing key cannot make the car move or move farther.
-//! Tests: tests/robots.rs, tests/bad_robots.rs.
+//! The JSON Schema, the checks of type and range, and `continuon config explain` are all made from
+//! this table; rules between keys stand in rules.rs. Defaults are such that a missing key cannot
+//! make the car move or move farther. Tests: tests/robots.rs, tests/bad_robots.rs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,10 +39,12 @@ pub struct RobotFile {
     /// Path or address of the JSON Schema, for editors; the runtime does not read it.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// The robot's name, first part of every segment's name: 1 to 24 of a-z, 0-9 and `-`, beginning with a letter.
+    /// The robot's name, first part of every segment's name: 1 to 24 of a-z, 0-9 and `-`, beginning
+    /// with a letter.
     #[schemars(regex(pattern = "^[a-z][a-z0-9-]{0,23}$"))]
     pub name: String,
-    /// Which board drives the pins; every board but `sim` moves something real, and its limits may not be loosened.
+    /// Which board drives the pins; every board but `sim` moves something real, and its limits may
+    /// not be loosened.
     pub board: Board,
     /// What this robot is, for people, and why its unusual values are as they are.
     #[serde(default)]
@@ -124,19 +127,23 @@ block! {
     pub struct Timing {
         /// Nominal time between two releases of the loop.
         period_us: u32 = 1000, 250..=20_000 "µs";
-        /// A cycle must finish this long after its release, else it is an overrun; at most the period.
+        /// A cycle must finish this long after its release, else it is an overrun; at most the
+        /// period.
         deadline_us: u32 = 1000, 50..=20_000 "µs";
-        /// A wake-up latency or execution time longer than this is a late event; on a real board at most half the period.
+        /// A wake-up latency or execution time longer than this is a late event; on a real board at
+        /// most half the period.
         late_after_us: u32 = 500, 25..=1_000_000 "µs";
         /// This many late events in a row stop the car; on a real board at most 2.
         late_consecutive: u32 = 2, 1..=1000 "events";
         /// This many late events within 1000 cycles stop the car; on a real board at most 5.
         late_per_1000: u32 = 5, 1..=1000 "events";
-        /// A wake-up this late trips the e-stop, because the outputs were held for as long; on a real board at most 20 ms.
+        /// A wake-up this late trips the e-stop, because the outputs were held for as long; on a
+        /// real board at most 20 ms.
         neutral_after_us: u32 = 20_000, 500..=2_000_000 "µs";
         /// Whether the loop spins before its release: CPU time traded for less output jitter.
         spin_mode: SpinMode = SpinMode::Off;
-        /// How long before the release the loop wakes (`fixed`), or may wake at most (`auto`); at most half the period.
+        /// How long before the release the loop wakes (`fixed`), or may wake at most (`auto`); at
+        /// most half the period.
         spin_window_us: u32 = 50, 0..=10_000 "µs";
         /// The core that the loop is pinned to, or null for none.
         cpu: Option<u32> = None, 0..=1023 "core number";
@@ -176,7 +183,8 @@ block! {
 block! {
     /// Header pins (BCM numbers); null: not fitted.
     pub struct Pins {
-        /// Sense contact of the e-stop loop, normally closed: an open wire is an e-stop. Needed on a real board.
+        /// Sense contact of the e-stop loop, normally closed: an open wire is an e-stop. Needed on
+        /// a real board.
         estop_pin: Option<u8> = None, 0..=27 "BCM pin";
         /// Second channel of the e-stop loop.
         estop_b_pin: Option<u8> = None, 0..=27 "BCM pin";
@@ -184,7 +192,8 @@ block! {
         reset_pin: Option<u8> = None, 0..=27 "BCM pin";
         /// Arm button.
         arm_pin: Option<u8> = None, 0..=27 "BCM pin";
-        /// Square wave that keeps the motor relay's pump alive. Needed on a real board; 9 to 27, pulled down at boot.
+        /// Square wave that keeps the motor relay's pump alive. Needed on a real board; 9 to 27,
+        /// pulled down at boot.
         heartbeat_pin: Option<u8> = None, 0..=27 "BCM pin";
         /// Motor relay. Needed on a real board; 9 to 27, pulled down at boot.
         relay_pin: Option<u8> = None, 0..=27 "BCM pin";
@@ -234,13 +243,16 @@ block! {
         throttle_slew_per_s: f64 = 2.0, 0.05..=100.0 "of full throttle per s";
         /// How fast the steering may change; full left to full right is 2.
         steering_slew_per_s: f64 = 8.0, 0.05..=1000.0 "of full lock per s";
-        /// How long Arming holds neutral while the ESC starts and the buzzer warns; on a real board at least 1000.
+        /// How long Arming holds neutral while the ESC starts and the buzzer warns; on a real board
+        /// at least 1000.
         arming_ms: u32 = 1000, 50..=10_000 "ms";
         /// A controlled stop has reached neutral after this; on a real board at most 500.
         safe_stop_ms: u32 = 500, 50..=5000 "ms";
-        /// Steering goes straight when the throttle has been neutral for this long; on a real board at least 1000.
+        /// Steering goes straight when the throttle has been neutral for this long; on a real board
+        /// at least 1000.
         centre_after_ms: u32 = 1000, 0..=60_000 "ms";
-        /// IEC 60204-1 category of a controlled stop: 1 ramps down, 0 cuts at once (a drive without a ramp).
+        /// IEC 60204-1 category of a controlled stop: 1 ramps down, 0 cuts at once (a drive without
+        /// a ramp).
         stop_category: u8 = 1, 0..=1 "category";
         /// A larger acceleration is an outlier of the IMU; on a real board at most 160.
         imu_max_m_per_s2: f64 = 160.0, 20.0..=2000.0 "m/s²";
@@ -248,7 +260,8 @@ block! {
 }
 
 block! {
-    /// How long something may stay silent or odd before it counts; on a real board never longer than the default.
+    /// How long something may stay silent or odd before it counts; on a real board never longer
+    /// than the default.
     pub struct Timeouts {
         /// A driving `teleop` that sends no good command for this long is stale: the car stops.
         teleop_stale_ms: u32 = 140, 20..=5000 "ms";
@@ -321,7 +334,8 @@ pub enum Sidecar {
 block! {
     /// Which other processes must be alive.
     pub struct Sidecars {
-        /// Sidecars whose lost heartbeat stops the car and forbids arming, whether they drive or not.
+        /// Sidecars whose lost heartbeat stops the car and forbids arming, whether they drive or
+        /// not.
         #[schemars(length(max = 6))]
         required: Vec<Sidecar> = Vec::new();
         /// No arming while nothing records; a running drive goes on.
@@ -330,7 +344,8 @@ block! {
 }
 
 block! {
-    /// The user id of each process; null: the same user as the loop ("isolation: none" in the report).
+    /// The user id of each process; null: the same user as the loop ("isolation: none" in the
+    /// report).
     pub struct Uids {
         /// User of `teleop`.
         teleop: Option<u32> = None, 0..=4_294_967_294_u32 "uid";
@@ -368,7 +383,8 @@ block! {
     pub struct Pilot {
         /// How often it sends a command; within `timeouts.pilot_stale_ms` at least two.
         rate_hz: u32 = 50, 5..=500 "Hz";
-        /// How long each command stays valid; at least one of its periods, at most `timeouts.command_expiry_max_ms`.
+        /// How long each command stays valid; at least one of its periods, at most
+        /// `timeouts.command_expiry_max_ms`.
         command_valid_ms: u32 = 80, 5..=10_000 "ms";
         /// Lookahead at standstill.
         lookahead_base_m: f64 = 0.40, 0.02..=10.0 "m";
@@ -439,8 +455,9 @@ impl Uids {
 }
 
 impl Timing {
-    /// The same timing at another rate: the deadline keeps its share of the period, and so do the late limit (where
-    /// the period sets it) and the spin window's cap. Loop-independent limits stay.
+    /// The same timing at another rate: the deadline keeps its share of the period, and so do the
+    /// late limit (where the period sets it) and the spin window's cap. Loop-independent limits
+    /// stay.
     pub fn at_period_us(&self, period_us: u32) -> Self {
         let scaled = |us: u32| {
             let us = u64::from(us) * u64::from(period_us) / u64::from(self.period_us.max(1));

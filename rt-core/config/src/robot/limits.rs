@@ -1,7 +1,7 @@
 //! A valid robot file → the plain integers that the kernel judges by.
 //!
-//! Rounds each number to the careful side: a throttle that changes no faster, a stop that comes no later.
-//! Tests: tests/robots.rs.
+//! Rounds each number to the careful side: a throttle that changes no faster, a stop that comes no
+//! later. Tests: tests/robots.rs.
 
 use super::file::{RobotFile, Sidecar};
 use rt_wire::{Limits, LimitsFlags, Microseconds};
@@ -95,7 +95,8 @@ fn ms(ms: u32) -> u64 {
     u64::from(ms) * 1_000_000
 }
 
-/// A whole, non-negative number that the checked ranges keep far below 2³²; `as` would saturate beyond.
+/// A whole, non-negative number that the checked ranges keep far below 2³²; `as` would saturate
+/// beyond.
 fn whole(number: f64) -> u32 {
     number as u32
 }

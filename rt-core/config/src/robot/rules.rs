@@ -1,11 +1,13 @@
 //! Rules between the keys of one robot file, and what a real board may not loosen.
 //!
-//! Each rule is one function that says which key breaks it and what would be right. A board that moves something
-//! real is held to safety.md's numbers; `sim` is not, because a virtual machine stalls for milliseconds.
-//! Tests: tests/bad_robots.rs.
+//! Each rule is one function that says which key breaks it and what would be right. A board that
+//! moves something real is held to safety.md's numbers; `sim` is not, because a virtual machine
+//! stalls for milliseconds. Tests: tests/bad_robots.rs.
+
+mod real_board;
 
 use super::RobotFile;
-use super::file::{Board, Servo};
+use super::file::Servo;
 use super::limits::{LEVELS_MAX, levels};
 use crate::ConfigError;
 use crate::json::Node;
@@ -31,9 +33,7 @@ pub(super) fn broken(robot: &RobotFile, root: &Node, file: &str) -> Vec<ConfigEr
     rules.sidecars();
     rules.pilot_and_logger();
     if robot.board.is_real() {
-        rules.real_board_is_wired();
-        rules.real_board_is_not_looser();
-        rules.real_board_separates_users();
+        rules.real_board();
     }
     rules.errors
 }
@@ -111,11 +111,12 @@ impl Rules<'_> {
 
     fn servo(&mut self, key: &str, servo: &Servo) {
         let (min, neutral, max) = (servo.min_us, servo.neutral_us, servo.max_us);
+        let is_ordered = min < neutral && neutral < max;
         let cannot_move = min == neutral && neutral == max;
         if min > max {
             let expected = format!("less than max_us, {max}");
             self.refuse(&format!("{key}.min_us"), expected, min.to_string());
-        } else if !cannot_move && !(min < neutral && neutral < max) {
+        } else if !is_ordered && !cannot_move {
             let expected =
                 format!("a pulse between min_us, {min}, and max_us, {max} (or all three equal)");
             self.refuse(&format!("{key}.neutral_us"), expected, neutral.to_string());
@@ -278,239 +279,6 @@ impl Rules<'_> {
                 "the path of a folder",
                 "an empty text",
             );
-        }
-    }
-
-    fn real_board_is_wired(&mut self) {
-        let robot = self.robot;
-        let needed = [
-            ("pins.estop_pin", robot.pins.estop_pin),
-            ("pins.heartbeat_pin", robot.pins.heartbeat_pin),
-            ("pins.relay_pin", robot.pins.relay_pin),
-            ("calibration.steering.pin", robot.calibration.steering.pin),
-            ("calibration.throttle.pin", robot.calibration.throttle.pin),
-        ];
-        for (key, pin) in needed {
-            if pin.is_none() {
-                self.refuse(
-                    key,
-                    "a BCM pin from 0 to 27 (needed on a real board)",
-                    "null",
-                );
-            }
-        }
-        // Pins 0 to 8 are pulled up at boot: the relay would close before any software runs.
-        for (key, pin) in [
-            ("pins.heartbeat_pin", robot.pins.heartbeat_pin),
-            ("pins.relay_pin", robot.pins.relay_pin),
-        ] {
-            if let Some(pin @ 0..=8) = pin {
-                let expected = "a BCM pin from 9 to 27 (pulled down at boot)";
-                self.refuse(key, expected, pin.to_string());
-            }
-        }
-        if robot.board == Board::Pi5 {
-            self.pi5_pwm();
-        }
-    }
-
-    fn pi5_pwm(&mut self) {
-        let channel = |pin: u8| match pin {
-            12 => Some(0),
-            13 => Some(1),
-            14 | 18 => Some(2),
-            15 | 19 => Some(3),
-            _ => None,
-        };
-        let calibration = &self.robot.calibration;
-        let outputs = [
-            ("calibration.steering.pin", calibration.steering.pin),
-            ("calibration.throttle.pin", calibration.throttle.pin),
-        ];
-        for (key, pin) in outputs {
-            if let Some(pin) = pin
-                && channel(pin).is_none()
-            {
-                self.refuse(
-                    key,
-                    "a pin with PWM: 12, 13, 14, 15, 18 or 19",
-                    pin.to_string(),
-                );
-            }
-        }
-        if let (Some(steering), Some(throttle)) = (outputs[0].1, outputs[1].1)
-            && steering != throttle
-            && channel(steering).is_some()
-            && channel(steering) == channel(throttle)
-        {
-            let expected = "a pin with a PWM channel of its own (14 and 18 share one, 15 and 19)";
-            self.refuse("calibration.throttle.pin", expected, throttle.to_string());
-        }
-    }
-
-    fn real_board_is_not_looser(&mut self) {
-        const WHY: &str = "a real board may not be looser than safety.md";
-        let defaults = RobotFile::empty(self.robot.name.clone(), self.robot.board);
-        let (ours, safe) = (&self.robot.timing, &defaults.timing);
-        let half_us = ours.period_us / 2;
-        let why = "half the period: a real board may not be looser than safety.md";
-        self.at_most("timing.late_after_us", ours.late_after_us, half_us, why);
-        let (ours, safe_timeouts) = (ours, &defaults.timeouts);
-        let most = [
-            (
-                "timing.late_consecutive",
-                ours.late_consecutive,
-                safe.late_consecutive,
-            ),
-            (
-                "timing.late_per_1000",
-                ours.late_per_1000,
-                safe.late_per_1000,
-            ),
-            (
-                "timing.neutral_after_us",
-                ours.neutral_after_us,
-                safe.neutral_after_us,
-            ),
-        ];
-        let ours = &self.robot.timeouts;
-        let safe = safe_timeouts;
-        let most = most.into_iter().chain([
-            (
-                "timeouts.teleop_stale_ms",
-                ours.teleop_stale_ms,
-                safe.teleop_stale_ms,
-            ),
-            (
-                "timeouts.inference_stale_ms",
-                ours.inference_stale_ms,
-                safe.inference_stale_ms,
-            ),
-            (
-                "timeouts.pilot_stale_ms",
-                ours.pilot_stale_ms,
-                safe.pilot_stale_ms,
-            ),
-            (
-                "timeouts.heartbeat_late_ms",
-                ours.heartbeat_late_ms,
-                safe.heartbeat_late_ms,
-            ),
-            (
-                "timeouts.heartbeat_lost_ms",
-                ours.heartbeat_lost_ms,
-                safe.heartbeat_lost_ms,
-            ),
-            (
-                "timeouts.command_expiry_max_ms",
-                ours.command_expiry_max_ms,
-                safe.command_expiry_max_ms,
-            ),
-            (
-                "timeouts.estop_discrepancy_ms",
-                ours.estop_discrepancy_ms,
-                safe.estop_discrepancy_ms,
-            ),
-            (
-                "timeouts.relay_feedback_ms",
-                ours.relay_feedback_ms,
-                safe.relay_feedback_ms,
-            ),
-            (
-                "timeouts.undervoltage_ms",
-                ours.undervoltage_ms,
-                safe.undervoltage_ms,
-            ),
-            (
-                "timeouts.reset_press_max_ms",
-                ours.reset_press_max_ms,
-                safe.reset_press_max_ms,
-            ),
-            (
-                "limits.safe_stop_ms",
-                self.robot.limits.safe_stop_ms,
-                defaults.limits.safe_stop_ms,
-            ),
-            (
-                "battery.degraded_ms",
-                self.robot.battery.degraded_ms,
-                defaults.battery.degraded_ms,
-            ),
-            (
-                "soc.degraded_ms",
-                self.robot.soc.degraded_ms,
-                defaults.soc.degraded_ms,
-            ),
-        ]);
-        for (key, value, most) in most {
-            self.at_most(key, value, most, WHY);
-        }
-        let least = [
-            (
-                "limits.arming_ms",
-                self.robot.limits.arming_ms,
-                defaults.limits.arming_ms,
-            ),
-            (
-                "limits.centre_after_ms",
-                self.robot.limits.centre_after_ms,
-                defaults.limits.centre_after_ms,
-            ),
-            (
-                "timeouts.reset_press_min_ms",
-                self.robot.timeouts.reset_press_min_ms,
-                safe.reset_press_min_ms,
-            ),
-        ];
-        for (key, value, least) in least {
-            self.at_least(key, value, least, WHY);
-        }
-        let (ours, safe) = (self.robot, &defaults);
-        for (key, value, most) in [
-            (
-                "limits.imu_max_m_per_s2",
-                ours.limits.imu_max_m_per_s2,
-                safe.limits.imu_max_m_per_s2,
-            ),
-            ("soc.degraded_c", ours.soc.degraded_c, safe.soc.degraded_c),
-            ("soc.critical_c", ours.soc.critical_c, safe.soc.critical_c),
-        ] {
-            self.at_most(key, value, most, WHY);
-        }
-        for (key, value, least) in [
-            (
-                "battery.degraded_v_per_cell",
-                ours.battery.degraded_v_per_cell,
-                safe.battery.degraded_v_per_cell,
-            ),
-            (
-                "battery.critical_v_per_cell",
-                ours.battery.critical_v_per_cell,
-                safe.battery.critical_v_per_cell,
-            ),
-        ] {
-            self.at_least(key, value, least, WHY);
-        }
-    }
-
-    /// Two processes of one user could write each other's slots.
-    fn real_board_separates_users(&mut self) {
-        let uids = &self.robot.uids;
-        let mut taken: Vec<(&str, u32)> = Vec::new();
-        for (key, uid) in [
-            ("uids.teleop", uids.teleop),
-            ("uids.inference", uids.inference),
-            ("uids.pilot", uids.pilot),
-            ("uids.rlds_logger", uids.rlds_logger),
-            ("uids.camera", uids.camera),
-            ("uids.trainer", uids.trainer),
-            ("uids.gateway", uids.gateway),
-        ] {
-            let Some(uid) = uid else { continue };
-            if let Some((other, _)) = taken.iter().find(|(_, used)| *used == uid) {
-                self.refuse(key, "a user of its own", format!("{uid}, as {other}"));
-            }
-            taken.push((key, uid));
         }
     }
 }

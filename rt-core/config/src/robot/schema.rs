@@ -1,7 +1,7 @@
 //! The JSON Schema, made from the Rust types; it is also what the checks and `explain` go by.
 //!
-//! Decides nothing. Everything is written out in place (no `$ref`), so that a person can read it from top to bottom.
-//! Tests: tests/robots.rs compares it with configs/schema/robot.schema.json.
+//! Decides nothing. Everything is written out in place (no `$ref`), so that a person can read it
+//! from top to bottom. Tests: tests/robots.rs compares it with configs/schema/robot.schema.json.
 
 use super::file::RobotFile;
 use schemars::Schema;
@@ -13,7 +13,8 @@ use std::sync::LazyLock;
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let settings = SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
-        .with_transform(RecursiveTransform(drop_default_of_block));
+        .with_transform(RecursiveTransform(drop_default_of_block))
+        .with_transform(RecursiveTransform(join_lines));
     Value::from(
         settings
             .into_generator()
@@ -28,7 +29,15 @@ fn drop_default_of_block(schema: &mut Schema) {
     }
 }
 
-/// The JSON Schema of a robot file, as `configs/schema/robot.schema.json` holds it (ends with a newline).
+/// Where a sentence is broken in the source says nothing.
+fn join_lines(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+}
+
+/// The JSON Schema of a robot file, as `configs/schema/robot.schema.json` holds it (ends with a
+/// newline).
 pub fn schema() -> String {
     format!("{:#}\n", *SCHEMA)
 }

@@ -1,12 +1,14 @@
-//! Does a closed line meet itself? A sweep over x, so that a thousand points take well under a millisecond.
+//! Does a closed line meet itself? A sweep over x, so that a thousand points take well under a
+//! millisecond.
 //!
-//! Refuses centre lines; of borders it only warns, because the inner border of a hairpin may fold and still be
-//! drivable. Tests: below and tests/tracks.rs.
+//! Refuses centre lines; of borders it only warns, because the inner border of a hairpin may fold
+//! and still be drivable. Tests: below and tests/tracks.rs.
 
 use super::{TrackPoint, cross};
 
-/// Pairs (earlier, later) of segments of the closed `line` that meet anywhere but at a shared end, at most `most`.
-/// Segment i runs from point i to point i + 1. Two neighbours meet if the line turns back on itself.
+/// Pairs (earlier, later) of segments of the closed `line` that meet anywhere but at a shared end,
+/// at most `most`. Segment i runs from point i to point i + 1. Two neighbours meet if the line
+/// turns back on itself.
 pub(super) fn crossings(line: &[[f64; 2]], most: usize) -> Vec<(usize, usize)> {
     let n = line.len();
     let segment = |i: usize| (line[i], line[(i + 1) % n]);
@@ -58,8 +60,8 @@ fn segments_meet((a, b): Segment, (c, d): Segment) -> bool {
     if apart(0) || apart(1) {
         return false;
     }
-    // With the boxes overlapping, "each segment's ends are not strictly on one side of the other" is exact, and
-    // holds for touching and collinear overlap too.
+    // With the boxes overlapping, "each segment's ends are not strictly on one side of the other"
+    // is exact, and holds for touching and collinear overlap too.
     let side = |p, q, r| cross(minus(q, p), minus(r, p));
     side(a, b, c) * side(a, b, d) <= 0.0 && side(c, d, a) * side(c, d, b) <= 0.0
 }
@@ -90,15 +92,18 @@ pub(super) fn border_warnings(
         ));
         return warnings;
     }
-    // Both borders as one list of lanes would tell more; where each alone meets itself is what a driver notices.
-    let borders: [(&str, fn(&TrackPoint) -> f64); 2] =
-        [("left", |p| p.w_left_m), ("right", |p| -p.w_right_m)];
-    for (side, offset_m) in borders {
+    // A line that never crosses itself has the same side inside all along, so that two of its lanes
+    // can only come close left to left or right to right: each border against itself is enough.
+    for side in ["left", "right"] {
         let border: Vec<[f64; 2]> = points
             .iter()
             .zip(tangents)
             .map(|(point, t)| {
-                let left_m = offset_m(point);
+                let left_m = if side == "left" {
+                    point.w_left_m
+                } else {
+                    -point.w_right_m
+                };
                 [point.x_m - t[1] * left_m, point.y_m + t[0] * left_m]
             })
             .collect();

@@ -1,7 +1,7 @@
 //! A track file's text → a valid [`Track`], or all that is wrong with it.
 //!
-//! Rows of four numbers `x_m,y_m,w_tr_right_m,w_tr_left_m`; lines that begin with `#` and empty lines are skipped.
-//! Tests: tests/tracks.rs.
+//! Rows of four numbers `x_m,y_m,w_tr_right_m,w_tr_left_m`; lines that begin with `#` and empty
+//! lines are skipped. Tests: tests/tracks.rs.
 
 use super::{POINTS_MAX, Track, TrackPoint, crossing};
 use crate::{ConfigError, ConfigErrors};

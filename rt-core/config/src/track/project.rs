@@ -1,8 +1,8 @@
 //! Where on the track is a point, and what is the line like at a given arc length?
 //!
 //! Projection looks for the nearest point of the centre line. [`Track::project`] looks everywhere;
-//! [`Track::project_near`] only around a hint, so that a car stays on its own lane where two lanes run close, and
-//! a call costs the same on any track. Tests: tests/tracks.rs.
+//! [`Track::project_near`] only around a hint, so that a car stays on its own lane where two lanes
+//! run close, and a call costs the same on any track. Tests: tests/tracks.rs.
 
 use super::{Track, cross};
 
@@ -42,7 +42,8 @@ impl Projection {
 }
 
 impl Track {
-    /// The centre line at `arc_m`; any finite number is taken modulo the length, anything else as 0.
+    /// The centre line at `arc_m`; any finite number is taken modulo the length, anything else as
+    /// 0.
     pub fn at(&self, arc_m: f64) -> LinePoint {
         let arc_m = self.wrapped(arc_m);
         let segment = self.segment_of(arc_m);
@@ -55,10 +56,12 @@ impl Track {
         self.nearest_of(0..self.points.len(), x_m, y_m)
     }
 
-    /// The nearest point of the centre line that is at most about `window_m` before or behind `hint_arc_m`.
+    /// The nearest point of the centre line that is at most about `window_m` before or behind
+    /// `hint_arc_m`; of the whole line if the window is half a lap or more, or not a number.
     pub fn project_near(&self, x_m: f64, y_m: f64, hint_arc_m: f64, window_m: f64) -> Projection {
         let n = self.points.len();
-        if !(window_m < self.length_m() / 2.0) {
+        let is_window = (0.0..self.length_m() / 2.0).contains(&window_m);
+        if !is_window {
             return self.project(x_m, y_m);
         }
         let hint_arc_m = self.wrapped(hint_arc_m);
@@ -131,7 +134,8 @@ impl Track {
         let (segment, fraction) = best;
         let mut line = self.line_point(segment, fraction);
         let off = [x_m - line.x_m, y_m - line.y_m];
-        // The tangent, not the chord: at a corner the foot is the corner itself, and its tangent splits the two sides.
+        // The tangent, not the chord: at a corner the foot is the corner itself, and its tangent
+        // splits the two sides.
         let side = cross([line.heading_rad.cos(), line.heading_rad.sin()], off);
         line.arc_m = self.wrapped(line.arc_m);
         Projection {

@@ -6,11 +6,7 @@ use std::fmt::Write as _;
 
 fn fields(out: &mut String, fields: &[Field], indent: usize) {
     for field in fields {
-        let count = if field.count > 1 {
-            format!("[{}]", field.count)
-        } else {
-            String::new()
-        };
+        let count = if field.count > 1 { format!("[{}]", field.count) } else { String::new() };
         writeln!(
             out,
             "{:indent$}{:>5} {:>5}  {}: {}{count}",
@@ -51,10 +47,7 @@ pub(crate) fn text() -> String {
             topic.layout_hash,
         )
         .expect("a String takes any text");
-        types.insert(
-            topic.type_name,
-            (topic.fields, topic.record_bytes, topic.layout_hash),
-        );
+        types.insert(topic.type_name, (topic.fields, topic.record_bytes, topic.layout_hash));
         collect(&mut types, topic.fields);
     }
     for (name, (list, bytes, hash)) in types {

@@ -25,6 +25,8 @@ const MODE_CHANGES_MAX: usize = 64;
 /// One change of mode.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ModeChange {
+    /// Record that tells of it.
+    pub sequence: u64,
     /// Cycle that changed it.
     pub cycle_index: u64,
     /// When that cycle woke.
@@ -85,6 +87,8 @@ pub struct Trace {
     pub lost: u64,
     /// Sequence of the first record read; 0 before it.
     pub first_sequence: u64,
+    /// When that record was made.
+    pub first_at: MonoNs,
     /// Late events as the loop counts them, by the robot file's timing.
     pub late_events: u64,
     /// Releases skipped.
@@ -130,6 +134,7 @@ impl Trace {
             records: 0,
             lost: 0,
             first_sequence: 0,
+            first_at: MonoNs(0),
             late_events: 0,
             missed_releases: 0,
             spin_lead_ns_max: 0,
@@ -149,6 +154,7 @@ impl Trace {
     pub fn add(&mut self, record: &Telemetry) {
         if self.records == 0 {
             self.first_sequence = record.sequence;
+            self.first_at = record.mono_ns;
         }
         self.records += 1;
         let execution_ns = self.add_intervals(record);
@@ -219,6 +225,7 @@ impl Trace {
             return;
         }
         let change = ModeChange {
+            sequence: record.sequence,
             cycle_index: record.cycle_index,
             at: record.mono_ns,
             from,

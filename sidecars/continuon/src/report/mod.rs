@@ -4,7 +4,7 @@
 //! processes' own last words. Keys are a promise to scripts: tests/report.rs keeps them.
 
 mod build;
-pub mod sample;
+mod episode;
 mod text;
 
 pub use build::{Ended, Facts, build};
@@ -219,8 +219,14 @@ pub struct Episode {
     pub telemetry_records: u64,
     /// Telemetry records lost.
     pub telemetry_lost: u64,
+    /// Sequence of the first record in it.
+    pub first_sequence: u64,
+    /// Sequence of the last record in it.
+    pub last_sequence: u64,
+    /// How it was closed.
+    pub closing: String,
     /// The logger's own last line, whole.
-    pub logger: Value,
+    pub logger: Option<Value>,
 }
 
 /// Our own reader.

@@ -1,0 +1,149 @@
+//! The loop: at every release it reads, judges, drives and tells, in that order, and then sleeps.
+//!
+//! It runs at its own pace and never answers anyone. Between the seal and its end it makes no system
+//! call but `clock_nanosleep` and the board's own, takes no lock, allocates nothing and touches no
+//! page for the first time. It decides nothing: that is the kernel's. Shown by: the tests crate.
+
+use crate::clock;
+use crate::counters::Counters;
+use crate::grid::Grid;
+use crate::inlets::Inlets;
+use crate::sealed_alloc;
+use crate::spin::Spin;
+use rt_board::Board;
+use rt_control::Kernel;
+use rt_ring::RingWriter;
+use rt_wire::{HousekeepingFlags, KernelState, Mode, MonoNs, Outcome, Release, Telemetry};
+
+/// Everything that the loop thread owns.
+pub struct Loop<B> {
+    /// Drives the pins.
+    pub board: B,
+    /// Decides.
+    pub kernel: Kernel,
+    /// What the others say.
+    pub inlets: Inlets,
+    /// Where every cycle is told.
+    pub telemetry: RingWriter<'static, Telemetry>,
+    /// Where the kernel's memory is told.
+    pub keyframes: RingWriter<'static, KernelState>,
+    /// How long before each release it wakes.
+    pub spin: Spin,
+    /// Consecutive failures to drive, up to now.
+    pub drive_errors: u32,
+}
+
+/// What the loop thread reports when it has ended on purpose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ended {
+    /// Counters from the seal to the last cycle, both read by the thread itself.
+    pub counters: Counters,
+    /// Cycles run.
+    pub cycles: u64,
+    /// Whether the outputs are safe.
+    pub safe: bool,
+}
+
+/// Nanoseconds between two keyframes.
+const KEYFRAME_PERIOD_NS: u64 = 1_000_000_000;
+
+/// Distance of the first release from the start, so that no start is late.
+const FIRST_RELEASE_NS: u64 = 2_000_000;
+
+impl<B: Board> Loop<B> {
+    /// Runs until housekeeping says that the process shall end and the car stands. `before_seal`
+    /// runs last before the seal, with the counters that all later ones are told from.
+    pub fn run(mut self, before_seal: impl FnOnce(Counters)) -> Ended {
+        let limits = *self.kernel.limits();
+        let mut record = Telemetry::default();
+        // One whole pass without driving: code and data are touched before the first release.
+        self.inlets.copy(&mut record.inbox, &mut self.board);
+        self.board.read(clock::now(), &mut record.observation);
+
+        let before = Counters::of_this_thread();
+        before_seal(before);
+        sealed_alloc::seal();
+
+        let mut grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
+        let mut due = grid.next(0);
+        let mut keyframe_due_at = MonoNs(0);
+        loop {
+            let release = self.wait_for(due.release_ns, &record.release);
+            record.release =
+                Release { cycle_index: due.cycle_index, missed_releases: due.missed, ..release };
+            let driven_at = self.judge_and_drive(&mut record);
+            self.tell(&mut record, &mut keyframe_due_at);
+
+            let finished_at = clock::now();
+            record.release.previous_driven_at = driven_at;
+            record.release.previous_finished_at = finished_at;
+            if ends_here(&record.inbox.housekeeping.flags, &record.outcome) {
+                break;
+            }
+            due = grid.next(finished_at.0);
+        }
+        let safe = self.board.safe(clock::now()).is_ok();
+        sealed_alloc::unseal();
+        let counters = Counters::of_this_thread().since(before);
+        Ended { counters, cycles: self.telemetry.published(), safe }
+    }
+
+    /// Sleeps until shortly before the release, and spins the rest.
+    fn wait_for(&mut self, release_ns: u64, previous: &Release) -> Release {
+        let lead_ns = self.spin.lead_ns();
+        let wake_at = MonoNs(release_ns.saturating_sub(lead_ns));
+        let asleep = clock::now() < wake_at;
+        clock::sleep_until(wake_at);
+        let sleep_ended_at = clock::now();
+        if asleep {
+            self.spin.observe(sleep_ended_at.since(wake_at));
+        }
+        let mut woke_at = sleep_ended_at;
+        while woke_at.0 < release_ns {
+            std::hint::spin_loop();
+            woke_at = clock::now();
+        }
+        Release {
+            release_time: MonoNs(release_ns),
+            sleep_ended_at,
+            woke_at,
+            previous_woke_at: previous.woke_at,
+            previous_driven_at: previous.previous_driven_at,
+            previous_finished_at: previous.previous_finished_at,
+            spin_lead_ns: u32::try_from(lead_ns).unwrap_or(u32::MAX),
+            ..Release::default()
+        }
+    }
+
+    /// Reads, judges and drives; says when the pins were driven.
+    fn judge_and_drive(&mut self, record: &mut Telemetry) -> MonoNs {
+        let now = record.release.woke_at;
+        record.observation.drive_error_count = self.drive_errors;
+        self.board.read(now, &mut record.observation);
+        self.inlets.copy(&mut record.inbox, &mut self.board);
+        record.outcome = self.kernel.step(&record.release, &record.observation, &record.inbox);
+        let driven = self.board.drive(record.release.cycle_index, now, &record.outcome.pulses);
+        // Judged in the next cycle, as part of what is observed then.
+        self.drive_errors = if driven.is_ok() { 0 } else { self.drive_errors.saturating_add(1) };
+        clock::now()
+    }
+
+    /// Publishes the cycle, and the kernel's memory once a second and at each change of mode.
+    fn tell(&mut self, record: &mut Telemetry, keyframe_due_at: &mut MonoNs) {
+        let now = record.release.woke_at;
+        record.sequence = self.telemetry.published().wrapping_add(1);
+        record.cycle_index = record.release.cycle_index;
+        record.mono_ns = now;
+        self.telemetry.publish(record);
+        if record.outcome.mode != record.outcome.previous_mode || now >= *keyframe_due_at {
+            self.keyframes.publish(self.kernel.state());
+            *keyframe_due_at = now.plus(KEYFRAME_PERIOD_NS);
+        }
+    }
+}
+
+/// Whether the process was told to end and nothing drives any more.
+fn ends_here(flags: &HousekeepingFlags, outcome: &Outcome) -> bool {
+    let at_rest = !outcome.mode.get().is_some_and(Mode::relay_allowed);
+    flags.has(HousekeepingFlags::SHUTDOWN) && at_rest
+}

@@ -1,0 +1,210 @@
+//! Start-up, as a checklist: each step says what it could not have, and stops where it must.
+//!
+//! ```text
+//! config → segments → board safe → lock memory → [loop thread: stack, core, FIFO] → DMA latency
+//!        → seal → run
+//! ```
+//!
+//! On `sim` the board's pins are a segment, so segments come before the board. What is lacking
+//! (priority, locked memory) is told to the kernel, which then refuses to arm a real board; it never
+//! ends the start. Shown by: the tests crate.
+
+use crate::clock;
+use crate::counters::Counters;
+use crate::cycle::{Ended, Loop};
+use crate::housekeeping::{Facts, Housekeeper};
+use crate::inlets;
+use crate::realtime::{self, Granted};
+use crate::spin::Spin;
+use nix::sys::signal::{SigSet, Signal};
+use rt_board::{Board, Opened, SimBoard};
+use rt_config::Robot;
+use rt_control::Kernel;
+use rt_ring::{RingWriter, SlotWriter};
+use rt_shm::{RunDir, Segments, ShmError};
+use rt_wire::{fnv1a, topics};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The robot file, or the name of a built-in robot.
+    pub robot: String,
+    /// Where the sockets stand.
+    pub run_dir: PathBuf,
+}
+
+/// Why the process did not start, or how it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The robot file is wrong.
+    #[error("{0}")]
+    Config(#[from] rt_config::ConfigErrors),
+    /// Shared memory or sockets could not be had.
+    #[error("{0}")]
+    Shm(#[from] ShmError),
+    /// The board cannot be opened by this build.
+    #[error("board `{0}`: this build drives `sim` only")]
+    NoBoard(&'static str),
+    /// The system refused something that the process cannot do without.
+    #[error("{what}: {why}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        why: String,
+    },
+    /// A ring or slot could not be laid out in its own memory: a defect.
+    #[error("segment layout: {0}")]
+    Layout(#[from] rt_ring::AttachError),
+}
+
+impl StartError {
+    /// 2 where the user asked for something wrong, 3 where it cannot be had here.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Shm(_) | Self::NoBoard(_) | Self::System { .. } | Self::Layout(_) => 3,
+        }
+    }
+}
+
+/// Memory that the process needs locked at most, beside its segments: code, stacks, heap.
+const LOCKED_BYTES: u64 = 16 << 20;
+
+/// Starts everything and runs until told to end.
+///
+/// # Errors
+/// [`StartError`]: nothing was left running, no pin was driven but to neutral.
+pub fn run(options: &Options) -> Result<Ended, StartError> {
+    let robot = Robot::resolve(&options.robot)?;
+    let signals = block_signals()?;
+    let lock = RunDir::create(&options.run_dir)?.lock()?;
+    match robot.file().board {
+        rt_config::Board::Sim => {
+            let segments = Segments::create(&robot.file().name, true, false)?;
+            let pins = SlotWriter::create(
+                segments.words(&topics::SIM_PINS)?,
+                segments.identity(&topics::SIM_PINS),
+            )?;
+            let limits = robot.limits();
+            let opened = SimBoard::open(pins, (limits.steering_neutral, limits.throttle_neutral));
+            run_board(&robot, opened, segments, &lock, signals)
+        }
+        rt_config::Board::Pi5 => Err(StartError::NoBoard("pi5")),
+    }
+}
+
+fn run_board<B: Board + Send + 'static>(
+    robot: &Robot,
+    opened: Opened<B>,
+    segments: Segments,
+    lock: &rt_shm::RunLock,
+    signals: SigSet,
+) -> Result<Ended, StartError> {
+    let mut board = opened.board;
+    board
+        .safe(clock::now())
+        .map_err(|error| StartError::System { what: "board safe", why: error.to_string() })?;
+
+    let build_id = build_id();
+    let kernel = Kernel::new(&robot.limits(), build_id);
+    let telemetry = RingWriter::create(
+        segments.words(&topics::TELEMETRY)?,
+        topics::TELEMETRY.depth as usize,
+        segments.identity(&topics::TELEMETRY),
+    )?;
+    let keyframes = RingWriter::create(
+        segments.words(&topics::KEYFRAME)?,
+        topics::KEYFRAME.depth as usize,
+        segments.identity(&topics::KEYFRAME),
+    )?;
+    let (outlets, inlets) = inlets::link();
+    let timing = robot.file().timing.clone();
+    let mut housekeeper = Housekeeper::open(robot, segments, lock, outlets, opened.watchdog)?;
+
+    let locked = realtime::lock_memory(LOCKED_BYTES);
+    let spin = Spin::new(&timing);
+    let the_loop = Loop { board, kernel, inlets, telemetry, keyframes, spin, drive_errors: 0 };
+
+    let (ready, is_ready) = mpsc::sync_channel::<(Granted, Counters, u32)>(1);
+    let (cpu, priority) = (timing.cpu, timing.priority);
+    let loop_thread = thread::Builder::new()
+        .name("fast-loop".to_owned())
+        .stack_size(realtime::LOOP_STACK_BYTES)
+        .spawn(move || {
+            realtime::prefault_stack();
+            let granted = realtime::make_realtime(cpu, priority);
+            let tid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0);
+            the_loop.run(move |before| {
+                // The other side lives as long as this thread; if not, the run ends soon anyway.
+                drop(ready.send((granted, before, tid)));
+            })
+        })
+        .map_err(|error| StartError::System { what: "loop thread", why: error.to_string() })?;
+    let (granted, before, tid) = is_ready.recv().map_err(|_gone| StartError::System {
+        what: "loop thread",
+        why: "it ended before its first cycle".to_owned(),
+    })?;
+    let dma_latency = realtime::hold_dma_latency();
+
+    for lack in granted.lacks.iter().chain(locked.as_ref().err()).chain(dma_latency.as_ref().err())
+    {
+        eprintln!("fast-loop: {lack}");
+    }
+    eprintln!("fast-loop: {}", first_screen(robot, &granted, locked.is_ok()));
+    let facts = Facts {
+        granted,
+        memory_locked: locked.is_ok(),
+        dma_latency: dma_latency.is_ok(),
+        before,
+        tid,
+        build_id,
+    };
+    housekeeper.run(&facts, &signals, &loop_thread)?;
+    let ended = loop_thread.join().map_err(|_panic| StartError::System {
+        what: "loop thread",
+        why: "it panicked".to_owned(),
+    })?;
+    housekeeper.close(&facts, &ended);
+    Ok(ended)
+}
+
+fn first_screen(robot: &Robot, granted: &Granted, locked: bool) -> String {
+    let scheduling = match granted.priority {
+        Some(priority) => format!("SCHED_FIFO {priority}"),
+        None => "no real-time priority".to_owned(),
+    };
+    let core = match granted.cpu {
+        Some(cpu) if granted.isolated => format!("isolated core {cpu}"),
+        Some(cpu) => format!("core {cpu} (not isolated)"),
+        None => "no core of its own".to_owned(),
+    };
+    let memory = if locked { "memory locked" } else { "memory not locked" };
+    format!(
+        "{} on board {:?}: {scheduling}, {core}, {memory}, period {} µs",
+        robot.file().name,
+        robot.file().board,
+        robot.file().timing.period_us
+    )
+}
+
+/// Every signal goes to the housekeeping thread: the loop must never be interrupted by one.
+fn block_signals() -> Result<SigSet, StartError> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals
+        .thread_block()
+        .map_err(|error| StartError::System { what: "signals", why: error.to_string() })?;
+    Ok(signals)
+}
+
+/// Names this very build: a hash over the executable.
+fn build_id() -> u64 {
+    std::fs::read("/proc/self/exe").map_or(0, |bytes| fnv1a(0, &bytes))
+}

@@ -1,0 +1,166 @@
+//! `arm`, `disarm`, `estop`, `reset`: one request over the operator socket, and the answer in words.
+//!
+//! Decides nothing: the loop does. A refusal names every interlock with what mends it. Tests: below.
+
+use crate::cli::WhichRun;
+use crate::exit::{Exit, Failure};
+use crate::observe::watch::not_possible;
+use crate::run_dir;
+use rt_shm::operator::Refusal;
+use rt_wire::{FaultSet, InterlockSet, Mode, OperatorKind};
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the loop may take to answer: it does so within a few cycles.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the loop answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Mode after the request.
+    pub mode: Option<Mode>,
+    /// Causes present or latched.
+    pub causes: FaultSet,
+    /// Why arming is refused.
+    pub interlocks: InterlockSet,
+    /// Why the loop did not do what was asked.
+    pub refusal: Refusal,
+}
+
+impl Answer {
+    /// Whether the loop did what was asked.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.refusal == Refusal::None
+    }
+}
+
+/// Asks the loop that is served in `run_dir`.
+///
+/// # Errors
+/// Nobody answers there, or this user may not ask.
+pub fn ask(run_dir: &Path, kind: OperatorKind) -> Result<Answer, Failure> {
+    let reply = rt_shm::operator::request(run_dir, kind, PATIENCE).map_err(not_possible)?;
+    Ok(Answer {
+        mode: reply.mode.get(),
+        causes: reply.causes,
+        interlocks: reply.interlocks,
+        refusal: reply.refusal,
+    })
+}
+
+/// Runs one of the four commands.
+///
+/// # Errors
+/// No robot runs, or nobody answers.
+pub fn command(kind: OperatorKind, which: &WhichRun, json: bool) -> Result<Exit, Failure> {
+    let running = run_dir::find(which)?;
+    let answer = ask(&running.run_dir, kind)?;
+    if json {
+        println!("{}", as_json(kind, &running.robot, answer));
+    } else {
+        println!("{}: {}", running.robot, in_words(kind, answer));
+    }
+    Ok(if answer.is_done() { Exit::Ok } else { Exit::No })
+}
+
+fn as_json(kind: OperatorKind, robot: &str, answer: Answer) -> serde_json::Value {
+    json!({
+        "robot": robot,
+        "request": kind.name(),
+        "done": answer.is_done(),
+        "refusal": answer.refusal.name(),
+        "mode": answer.mode.map(Mode::name),
+        "causes": answer.causes.faults().map(|fault| json!({
+            "name": fault.name(), "meaning": fault.meaning(), "mend": fault.mend(),
+        })).collect::<Vec<_>>(),
+        "interlocks": answer.interlocks.interlocks().map(|interlock| json!({
+            "name": interlock.name(), "meaning": interlock.meaning(), "mend": interlock.mend(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn in_words(kind: OperatorKind, answer: Answer) -> String {
+    let (kind, mode) = (kind.name(), answer.mode.map_or("an unknown mode", Mode::name));
+    match answer.refusal {
+        Refusal::None => format!("{kind}: done, now {mode}"),
+        Refusal::Interlocked => format!(
+            "{kind}: refused, still {mode}{}",
+            reasons(answer.interlocks, answer.causes)
+        ),
+        Refusal::NotPermitted => format!(
+            "{kind}: refused: this user may only stop the car (enter its uid under `operators` in the \
+             robot file, or ask as the fast loop's user)"
+        ),
+        Refusal::WrongMode => format!("{kind}: refused: it means nothing in {mode}"),
+        Refusal::Timeout => format!(
+            "{kind}: the loop did not act in time, it is in {mode} (is it stopped? see `continuon top`)"
+        ),
+        Refusal::Busy => format!("{kind}: refused: another request is still waiting, ask again"),
+    }
+}
+
+/// Each interlock and each stopping cause on lines of its own, with what mends it.
+#[must_use]
+pub fn reasons(interlocks: InterlockSet, causes: FaultSet) -> String {
+    let mut words = String::new();
+    let mut tell = |name: &str, meaning: &str, mend: &str| {
+        words.push_str(&format!("\n  {name}: {meaning}\n    {mend}"));
+    };
+    for interlock in interlocks.interlocks() {
+        tell(interlock.name(), interlock.meaning(), interlock.mend());
+    }
+    let stops = |fault: &rt_wire::Fault| !matches!(fault.severity(), rt_wire::Severity::Warning);
+    for fault in causes.faults().filter(stops) {
+        tell(fault.name(), fault.meaning(), fault.mend());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, as_json, in_words};
+    use rt_shm::operator::Refusal;
+    use rt_wire::{Fault, FaultSet, InterlockSet, Mode, OperatorKind};
+
+    fn answer() -> Answer {
+        Answer {
+            mode: Some(Mode::Disarmed),
+            causes: FaultSet::of(Fault::BatteryLow).and(Fault::NotRealtime, true),
+            interlocks: InterlockSet::NO_OWNER | InterlockSet::DEGRADED,
+            refusal: Refusal::Interlocked,
+        }
+    }
+
+    #[test]
+    fn a_refused_arm_names_every_interlock_with_its_mend() {
+        let answer = answer();
+        let words = in_words(OperatorKind::Arm, answer);
+        for part in ["refused, still Disarmed", "no-owner", "Start a pilot", "degraded", "BatteryLow"] {
+            assert!(words.contains(part), "{part} in {words}");
+        }
+        assert!(!words.contains("NotRealtime"), "a warning refuses nothing: {words}");
+        let json = as_json(OperatorKind::Arm, "donkey", answer);
+        assert_eq!(json["done"], false);
+        assert_eq!(json["interlocks"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn every_refusal_says_why_and_only_none_is_done() {
+        for refusal in [
+            Refusal::NotPermitted,
+            Refusal::Interlocked,
+            Refusal::Timeout,
+            Refusal::WrongMode,
+            Refusal::Busy,
+        ] {
+            let answer = Answer { refusal, ..answer() };
+            assert!(!answer.is_done());
+            assert!(!in_words(OperatorKind::Reset, answer).contains("done"));
+        }
+        let answer = Answer { refusal: Refusal::None, mode: Some(Mode::Arming), ..answer() };
+        assert!(answer.is_done());
+        assert_eq!(in_words(OperatorKind::Arm, answer), "arm: done, now Arming");
+    }
+}

@@ -1,0 +1,72 @@
+//! What a person sees while a run goes on: a line that moves on a terminal, plain lines elsewhere.
+//! All of it on stderr, so that stdout is the report's alone.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// The moving line.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Begins with a spinner.
+    #[must_use]
+    pub fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar }
+    }
+
+    /// Says what is being done.
+    pub fn stage(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(what.to_owned()),
+            None => eprintln!("continuon: {what}"),
+        }
+    }
+
+    /// Shows a bar for the drive.
+    pub fn drive(&self, seconds: u32) {
+        let Some(bar) = &self.bar else {
+            eprintln!("continuon: driving for {seconds} s");
+            return;
+        };
+        bar.set_length(u64::from(seconds) * 10);
+        // The template is a constant; should it ever be wrong, the plain bar does as well.
+        if let Ok(style) = ProgressStyle::with_template("{bar:30.cyan/dim} {msg}") {
+            bar.set_style(style);
+        }
+    }
+
+    /// Moves the bar.
+    pub fn driven(&self, driven_s: f64, what: impl FnOnce() -> String) {
+        if let Some(bar) = &self.bar {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "tenths of a run's seconds, for a bar"
+            )]
+            bar.set_position((driven_s * 10.0) as u64);
+            bar.set_message(what());
+        }
+    }
+
+    /// Takes the line away.
+    pub fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,353 @@
+//! From what was seen to what is told.
+//!
+//! The verdict is the worst of what went wrong; every reason is a sentence with what mends it.
+
+use crate::observe::conditions::{Load, Machine};
+use crate::observe::trace::{Departure, ModeChange, Trace};
+use crate::observe::watch::Seen;
+use crate::report::{
+    Cause, Conditions, DEFINITIONS, EndedEarly, Episode, InterlockTold, ModeStep, PageFaults,
+    PlantFigures, ProcessEnd, Reader, Report, Scheduler, Verdict, episode,
+};
+use crate::sim::{Outcome, Plan};
+use rt_wire::{FaultSet, HealthFlags, InterlockSet, Mode, MonoNs};
+
+/// How the drive ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// After as long as was asked.
+    AsAsked,
+    /// The loop left Active by itself.
+    ByItself,
+    /// A process ended that should not have.
+    Died(&'static str),
+    /// The loop told nothing any more, though its process lives.
+    Silent,
+    /// A person ended it.
+    Interrupted,
+}
+
+/// Everything a report is made of.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// What the run came to.
+    pub outcome: &'a Outcome,
+    /// What it was to be.
+    pub plan: &'a Plan,
+    /// Where it ran.
+    pub machine: Machine,
+    /// Load before it.
+    pub load_before: Option<Load>,
+    /// Load after it.
+    pub load_after: Option<Load>,
+}
+
+/// Makes the report.
+#[must_use]
+pub fn build(facts: &Facts<'_>) -> Report {
+    let (outcome, plan) = (facts.outcome, facts.plan);
+    let (seen, trace) = (&outcome.seen, &outcome.seen.trace);
+    let episode = episode::read(&plan.episodes_dir(), outcome.logger.clone());
+    let (verdict, reasons) = judge(outcome, episode.as_ref());
+    let health = seen.health;
+    Report {
+        verdict,
+        reasons,
+        notes: notes(facts),
+        seconds_asked: f64::from(plan.seconds),
+        seconds_driven: trace.driven_ns().map_or(0.0, seconds),
+        cycles: trace.records,
+        period_us: plan.robot.file().timing.period_us,
+        late_event_count: trace.late_events,
+        missed_release_count: trace.missed_releases,
+        wakeup_latency_ns: trace.wakeup.spread(),
+        sleep_latency_ns: trace.sleep.spread(),
+        output_jitter_ns: trace.output.spread(),
+        execution_time_ns: trace.execution.spread(),
+        command_latency_ns: trace.command.spread(),
+        definitions: DEFINITIONS,
+        real_board_limits: trace.real_limits.clone(),
+        allocations: health.map(|health| health.allocations),
+        page_faults: health
+            .map(|health| PageFaults { minor: health.minor_faults, major: health.major_faults }),
+        voluntary_switches: health.map(|health| health.voluntary_switches),
+        involuntary_switches: health.map(|health| health.involuntary_switches),
+        counted_over_cycles: health.map(|health| health.cycles),
+        resident_bytes: health.map(|health| health.resident_bytes),
+        scheduler: scheduler(seen),
+        plant: plant(seen, plan),
+        episode,
+        reader: Reader {
+            records: trace.records,
+            lost: trace.lost,
+            first_sequence: trace.first_sequence,
+            last_sequence: trace.newest.sequence,
+        },
+        mode_final: mode_name(trace.newest.mode),
+        mode_changes: trace.mode_changes.iter().map(|change| mode_step(change, trace)).collect(),
+        ended_early: trace
+            .departure
+            .filter(|_| outcome.ended != Ended::AsAsked && outcome.ended != Ended::Interrupted)
+            .map(|departure| ended_early(&departure, seen)),
+        causes: causes(trace.causes_seen),
+        interlocks: interlocks(seen),
+        processes: outcome.processes.clone(),
+        conditions: conditions(facts),
+    }
+}
+
+fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>) {
+    let mut reasons = Vec::new();
+    let mut verdict = Verdict::Ok;
+    let mut worse = |class: Verdict, reason: String| {
+        verdict = if verdict == Verdict::Ok { class } else { verdict };
+        reasons.push(reason);
+    };
+    for end in &outcome.processes {
+        if end.unexpected || end.how != "exit 0" {
+            worse(Verdict::ProcessDied, told_end(end));
+        }
+    }
+    let seen = &outcome.seen;
+    match outcome.ended {
+        Ended::AsAsked => {}
+        Ended::ByItself | Ended::Died(_) => match &seen.trace.departure {
+            Some(departure) => worse(Verdict::StoppedByItself, told_departure(departure, seen)),
+            // A death that the loop did not have to answer, or the loop's own.
+            None => {
+                if let Some(cut) = power_cut_after_ms(seen) {
+                    worse(
+                        Verdict::StoppedByItself,
+                        format!("the plant's monostable cut motor power {cut:.1} ms after the last heartbeat edge"),
+                    );
+                }
+            }
+        },
+        Ended::Silent => worse(
+            Verdict::StoppedByItself,
+            "the fast loop's process lives, but it published nothing for 2 s".to_owned(),
+        ),
+        Ended::Interrupted => worse(Verdict::Interrupted, "interrupted by a signal".to_owned()),
+    }
+    match episode {
+        None => worse(Verdict::RecordIncomplete, "there is no closed episode".to_owned()),
+        Some(episode) => {
+            for wrong in episode::wrongs(episode, &seen.trace) {
+                worse(Verdict::RecordIncomplete, wrong);
+            }
+        }
+    }
+    if seen.trace.lost > 0 {
+        worse(
+            Verdict::RecordIncomplete,
+            format!("our own reader was lapped and lost {} records", seen.trace.lost),
+        );
+    }
+    if let Some(trouble) = &seen.trouble {
+        worse(Verdict::RecordIncomplete, trouble.clone());
+    }
+    (verdict, reasons)
+}
+
+fn told_end(end: &ProcessEnd) -> String {
+    let when = if end.unexpected { "ended in mid-run" } else { "ended badly" };
+    let mut words = format!("{} {when}: {}", end.name, end.how);
+    if let Some(last) = end.last_words.last() {
+        words.push_str(&format!("; its last words: {last}"));
+    }
+    words
+}
+
+/// Why the loop left Active, in words, with what mends it.
+fn told_departure(departure: &Departure, seen: &Seen) -> String {
+    let mut words = format!("the car stopped by itself: Active to {}", mode_name(departure.change.to));
+    for fault in departure.change.causes.faults() {
+        if !matches!(fault.severity(), rt_wire::Severity::Warning) {
+            words.push_str(&format!("; {}: {} {}", fault.name(), fault.meaning(), fault.mend()));
+        }
+    }
+    if let Some(age_ms) = last_good_age_ms(departure) {
+        words.push_str(&format!(
+            " The last good command of {} was {age_ms:.1} ms old.",
+            departure.owner
+        ));
+    }
+    match standstill_after_ms(departure, seen) {
+        Some(after_ms) => words.push_str(&format!(" The car stood {after_ms:.0} ms later.")),
+        None => words.push_str(" The car was not seen to stand."),
+    }
+    words
+}
+
+fn ended_early(departure: &Departure, seen: &Seen) -> EndedEarly {
+    EndedEarly {
+        to: mode_name(departure.change.to),
+        after_s: seen.trace.driven_ns().map_or(0.0, seconds),
+        causes: fault_names(departure.change.causes),
+        owner: departure.owner.name().to_owned(),
+        last_good_command_age_ms: last_good_age_ms(departure),
+        standstill_after_ms: standstill_after_ms(departure, seen),
+    }
+}
+
+fn last_good_age_ms(departure: &Departure) -> Option<f64> {
+    departure.last_good_at.map(|at| milliseconds(departure.change.at.since(at)))
+}
+
+fn standstill_after_ms(departure: &Departure, seen: &Seen) -> Option<f64> {
+    seen.stood_at.map(|at| milliseconds(at.since(departure.change.at)))
+}
+
+fn power_cut_after_ms(seen: &Seen) -> Option<f64> {
+    let plant = seen.plant.filter(|plant| plant.power_cut_at > MonoNs(0))?;
+    // An edge after the cut means that power came back with it.
+    (plant.last_heartbeat_edge_at <= plant.power_cut_at)
+        .then(|| milliseconds(plant.power_cut_at.since(plant.last_heartbeat_edge_at)))
+}
+
+fn notes(facts: &Facts<'_>) -> Vec<String> {
+    let seen = &facts.outcome.seen;
+    let mut notes = Vec::new();
+    if let Some(plant) = seen.plant {
+        if plant.off_track_count > 0 {
+            notes.push(format!(
+                "the car left the track {} times, {:.1} s in all",
+                plant.off_track_count, plant.off_track_s
+            ));
+        }
+        if plant.late_steps > 0 {
+            notes.push(format!(
+                "{} steps of the plant came late: this machine was busy, and the car was simulated in jerks",
+                plant.late_steps
+            ));
+        }
+    }
+    let limits = &seen.trace.real_limits;
+    if limits.overload_trip_count + limits.estop_trip_count > 0 {
+        notes.push(
+            "a real board would have stopped: this machine does not keep a real board's time".to_owned(),
+        );
+    }
+    notes
+}
+
+fn scheduler(seen: &Seen) -> Scheduler {
+    let flags = seen.health.map_or(HealthFlags::EMPTY, |health| health.flags);
+    Scheduler {
+        policy: match seen.health {
+            None => "unknown",
+            Some(_) if flags.has(HealthFlags::FIFO) => "SCHED_FIFO",
+            Some(_) => "SCHED_OTHER",
+        },
+        priority: seen.health.map_or(0, |health| health.priority),
+        cpu: seen.health.map(|health| health.cpu).filter(|cpu| *cpu != u32::MAX),
+        memory_locked: flags.has(HealthFlags::MEMORY_LOCKED),
+        prefaulted: flags.has(HealthFlags::PREFAULTED),
+        dma_latency_held: flags.has(HealthFlags::DMA_LATENCY),
+        sealed: flags.has(HealthFlags::SEALED),
+        spin_lead_us_max: milliseconds(seen.trace.spin_lead_ns_max) * 1000.0,
+    }
+}
+
+fn plant(seen: &Seen, plan: &Plan) -> PlantFigures {
+    let named = PlantFigures {
+        track: plan.track_name.clone(),
+        track_length_m: plan.track_length_m,
+        seed: plan.seed,
+        ..PlantFigures::default()
+    };
+    let Some(plant) = seen.plant else { return named };
+    let lap = |time_s: f64| (time_s > 0.0).then_some(time_s);
+    PlantFigures {
+        laps: plant.laps,
+        distance_m: plant.distance_m,
+        off_track_count: plant.off_track_count,
+        off_track_s: plant.off_track_s,
+        lap_time_s: lap(plant.last_lap_s),
+        best_lap_time_s: lap(plant.best_lap_s),
+        top_speed_m_per_s: plant.top_speed_m_per_s,
+        final_speed_m_per_s: plant.speed_m_per_s,
+        late_step_count: plant.late_steps,
+        power_cut_after_ms: power_cut_after_ms(seen),
+        hash: format!("{:016x}", plant.plant_hash),
+        ..named
+    }
+}
+
+fn mode_step(change: &ModeChange, trace: &Trace) -> ModeStep {
+    ModeStep {
+        at_s: seconds(change.at.since(trace.first_at)),
+        cycle_index: change.cycle_index,
+        from: mode_name(change.from),
+        to: mode_name(change.to),
+        causes: fault_names(change.causes),
+    }
+}
+
+fn causes(set: FaultSet) -> Vec<Cause> {
+    set.faults()
+        .map(|fault| Cause {
+            name: fault.name(),
+            severity: fault.severity().name(),
+            meaning: fault.meaning(),
+            mend: fault.mend(),
+        })
+        .collect()
+}
+
+/// What would keep a real board from being armed, beside what forbids it now.
+fn interlocks(seen: &Seen) -> Vec<InterlockTold> {
+    let flags = seen.health.map_or(HealthFlags::EMPTY, |health| health.flags);
+    let realtime = flags.has(HealthFlags::FIFO | HealthFlags::MEMORY_LOCKED);
+    let now = seen.trace.newest.interlocks;
+    // After the drive nobody owns and the loop ends; that is no news. Real time is.
+    InterlockSet(now.0 & InterlockSet::NOT_REALTIME.0)
+        .with(InterlockSet::NOT_REALTIME, seen.health.is_some() && !realtime)
+        .interlocks()
+        .map(|interlock| InterlockTold {
+            name: interlock.name(),
+            meaning: interlock.meaning(),
+            mend: interlock.mend(),
+        })
+        .collect()
+}
+
+fn conditions(facts: &Facts<'_>) -> Conditions {
+    let (plan, seen) = (facts.plan, &facts.outcome.seen);
+    let uids = &plan.robot.file().uids;
+    let apart = [rt_wire::topics::PILOT, rt_wire::topics::RLDS_LOGGER, rt_wire::topics::PLANT]
+        .iter()
+        .any(|process| uids.of(process).is_some());
+    Conditions {
+        date: plan.date.clone(),
+        run_dir: plan.run_dir.display().to_string(),
+        robot: plan.robot.name().to_owned(),
+        config_hash: format!("{:016x}", plan.robot.hash()),
+        build_id: seen
+            .health
+            .map_or_else(|| "unknown".to_owned(), |health| format!("{:016x}", health.build_id)),
+        version: env!("CARGO_PKG_VERSION"),
+        machine: facts.machine.clone(),
+        load_before: facts.load_before,
+        load_after: facts.load_after,
+        isolation: if apart { "users" } else { "none (all processes are one user)" }.to_owned(),
+        samples: seen.trace.records,
+    }
+}
+
+fn mode_name(mode: Option<Mode>) -> String {
+    mode.map_or("unknown", Mode::name).to_owned()
+}
+
+fn fault_names(set: FaultSet) -> Vec<&'static str> {
+    set.faults().map(rt_wire::Fault::name).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people; exact up to 104 days")]
+fn milliseconds(ns: u64) -> f64 {
+    ns as f64 * 1e-6
+}
+
+fn seconds(ns: u64) -> f64 {
+    milliseconds(ns) * 1e-3
+}

@@ -1,0 +1,171 @@
+//! The episode of a run, read back from disk and held against our own reader's count.
+//!
+//! The logger says what it wrote; whether that is all there was, only somebody who counted too can
+//! tell. Tests: below.
+
+use crate::observe::trace::Trace;
+use crate::report::Episode;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The recorder's own counts, in the episode's folder.
+const NOTE: &str = "episode.json";
+
+/// The newest episode in `episodes_dir`, if there is one with counts in it.
+#[must_use]
+pub fn read(episodes_dir: &Path, logger: Option<Value>) -> Option<Episode> {
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(episodes_dir).ok()?.flatten().map(|entry| entry.path()).collect();
+    // Their names begin with their dates.
+    folders.sort();
+    let path = folders.into_iter().rev().find(|folder| folder.join(NOTE).is_file())?;
+    let note: Value = serde_json::from_str(&fs::read_to_string(path.join(NOTE)).ok()?).ok()?;
+    let count = |key: &str| note.get(key).and_then(Value::as_u64);
+    Some(Episode {
+        path: path.display().to_string(),
+        steps: count("steps")?,
+        telemetry_records: count("telemetry_records")?,
+        telemetry_lost: count("telemetry_lost_ring")?.checked_add(count("telemetry_lost_disk")?)?,
+        first_sequence: count("first_sequence")?,
+        last_sequence: count("last_sequence")?,
+        closing: note.get("closing").and_then(Value::as_str).unwrap_or("unknown").to_owned(),
+        logger,
+    })
+}
+
+/// What is wrong with the episode, in sentences; none if it holds the whole drive.
+#[must_use]
+pub fn wrongs(episode: &Episode, trace: &Trace) -> Vec<String> {
+    let mut wrongs = Vec::new();
+    if episode.closing != "clean" {
+        wrongs.push(format!("the episode was not closed cleanly: {}", episode.closing));
+    }
+    if episode.telemetry_lost > 0 {
+        wrongs.push(format!("the logger lost {} telemetry records", episode.telemetry_lost));
+    }
+    let (first, last) = (episode.first_sequence, episode.last_sequence);
+    let published = (last + 1).saturating_sub(first);
+    let accounted = episode.telemetry_records + episode.telemetry_lost;
+    if published != accounted {
+        wrongs.push(format!(
+            "the logger accounts for {accounted} records from sequence {first} to {last}, expected {published}"
+        ));
+    }
+    if last > trace.newest.sequence {
+        wrongs.push(format!(
+            "the logger names sequence {last}; our own reader saw none after {}",
+            trace.newest.sequence
+        ));
+    }
+    let (Some(begin), Some(end)) = (trace.mode_changes.first(), trace.mode_changes.last()) else {
+        return wrongs;
+    };
+    // The first changes are those of the start, before anybody can have attached.
+    let drive_begins = trace
+        .mode_changes
+        .iter()
+        .find(|change| change.to == Some(rt_wire::Mode::Arming))
+        .unwrap_or(begin);
+    if first > drive_begins.sequence || last < end.sequence.min(last_of_drive(trace)) {
+        wrongs.push(format!(
+            "the episode holds sequences {first} to {last}, the drive {} to {}",
+            drive_begins.sequence,
+            last_of_drive(trace)
+        ));
+    }
+    wrongs
+}
+
+/// Sequence of the record in which the relay went off after the first drive.
+fn last_of_drive(trace: &Trace) -> u64 {
+    let over = |mode: Option<rt_wire::Mode>| mode.is_some_and(|mode| !mode.relay_allowed());
+    let active = trace.active_at.unwrap_or_default();
+    trace
+        .mode_changes
+        .iter()
+        .find(|change| change.at > active && over(change.to))
+        .map_or(trace.newest.sequence, |change| change.sequence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read, wrongs};
+    use crate::observe::trace::Trace;
+    use rt_wire::{Mode, MonoNs, Telemetry};
+    use serde_json::{Value, json};
+
+    fn note(folder: &str, note: &Value) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = root.path().join(folder);
+        std::fs::create_dir(&path).expect("a folder");
+        std::fs::write(path.join("episode.json"), note.to_string()).expect("written");
+        root
+    }
+
+    fn counts(records: u64, lost: u64, first: u64, last: u64) -> Value {
+        json!({
+            "closing": "clean", "steps": 40, "telemetry_records": records,
+            "telemetry_lost_ring": lost, "telemetry_lost_disk": 0,
+            "first_sequence": first, "last_sequence": last,
+        })
+    }
+
+    /// 2000 cycles: Arming at 500, Active at 800, SafeStop at 1500, Disarmed at 1600.
+    fn trace() -> Trace {
+        let mut trace = Trace::new(1_000_000);
+        let mut previous = Mode::Disarmed;
+        for n in 1..=2000 {
+            let mode = match n {
+                500..800 => Mode::Arming,
+                800..1500 => Mode::Active,
+                1500..1600 => Mode::SafeStop,
+                _ => Mode::Disarmed,
+            };
+            let mut record = Telemetry { sequence: n, cycle_index: n, ..Telemetry::default() };
+            record.mono_ns = MonoNs(n * 1_000_000);
+            record.outcome.mode = mode.into();
+            record.outcome.previous_mode = previous.into();
+            previous = mode;
+            trace.add(&record);
+        }
+        trace
+    }
+
+    fn wrongs_of(note_json: &Value) -> Vec<String> {
+        let root = note("2026-ep", note_json);
+        wrongs(&read(root.path(), None).expect("an episode"), &trace())
+    }
+
+    #[test]
+    fn a_whole_episode_has_nothing_wrong() {
+        assert_eq!(wrongs_of(&counts(1501, 0, 200, 1700)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_record_that_nobody_accounts_for_is_found() {
+        assert!(wrongs_of(&counts(1500, 0, 200, 1700))[0].contains("expected 1501"));
+        assert!(wrongs_of(&counts(1500, 1, 200, 1700))[0].contains("lost 1"));
+    }
+
+    #[test]
+    fn an_episode_that_begins_late_or_ends_early_does_not_hold_the_drive() {
+        assert!(wrongs_of(&counts(1100, 0, 601, 1700))[0].contains("the drive 500 to 1600"));
+        assert!(wrongs_of(&counts(1300, 0, 200, 1499))[0].contains("the drive 500 to 1600"));
+    }
+
+    #[test]
+    fn a_sequence_that_was_never_published_is_found() {
+        assert!(wrongs_of(&counts(1901, 0, 200, 2100))[0].contains("saw none after 2000"));
+    }
+
+    #[test]
+    fn the_newest_episode_is_read_and_one_without_counts_is_none() {
+        let root = note("1", &counts(1, 0, 1, 1));
+        std::fs::create_dir(root.path().join("2")).expect("a folder");
+        let found = read(root.path(), None).expect("an episode");
+        assert!(found.path.ends_with('1'));
+        assert_eq!(read(&root.path().join("2"), None), None);
+        assert_eq!(read(note("1", &json!({"steps": 1})).path(), None), None);
+    }
+}

@@ -1,0 +1,322 @@
+//! The report for people: aligned, 100 columns, every number with its unit.
+
+use crate::observe::spread::Spread;
+use crate::report::{Report, Verdict};
+use std::fmt::Write;
+
+/// Width of the first column.
+const LABEL: usize = 22;
+/// Lines are no longer than this, but for paths.
+const WIDTH: usize = 100;
+
+/// The report as text; with `colour`, the verdict is green or red.
+#[must_use]
+pub fn render(report: &Report, colour: bool) -> String {
+    let mut out = Text { text: String::new() };
+    head(&mut out, report, colour);
+    drive(&mut out, report);
+    timing(&mut out, report);
+    real_board(&mut out, report);
+    thread(&mut out, report);
+    record(&mut out, report);
+    modes(&mut out, report);
+    conditions(&mut out, report);
+    out.text
+}
+
+struct Text {
+    text: String,
+}
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.line("");
+        self.line(title);
+    }
+
+    /// `  label   value`, the value wrapped under itself.
+    fn row(&mut self, label: &str, value: &str) {
+        let indent = LABEL + 2;
+        let mut line = format!("  {label:LABEL$}");
+        let mut used = indent;
+        let mut first = true;
+        for word in value.split(' ') {
+            let length = word.chars().count();
+            if !first && used + 1 + length > WIDTH {
+                self.line(&line);
+                line = " ".repeat(indent);
+                used = indent;
+                first = true;
+            }
+            if !first {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+            first = false;
+        }
+        self.line(&line);
+    }
+}
+
+fn head(out: &mut Text, report: &Report, colour: bool) {
+    let (on, off) = match (colour, report.verdict) {
+        (false, _) => ("", ""),
+        (true, Verdict::Ok) => ("\x1b[32m", "\x1b[0m"),
+        (true, _) => ("\x1b[31m", "\x1b[0m"),
+    };
+    let conditions = &report.conditions;
+    out.line(&format!(
+        "{on}{}{off}: {} on {} ({:.1} m), {:.1} s of {:.0} s driven",
+        report.verdict.name(),
+        conditions.robot,
+        report.plant.track,
+        report.plant.track_length_m,
+        report.seconds_driven,
+        report.seconds_asked,
+    ));
+    for reason in &report.reasons {
+        out.row("because", reason);
+    }
+    for process in report.processes.iter().filter(|process| !process.last_words.is_empty()) {
+        out.line(&format!("  {} said last ({}):", process.name, process.log));
+        for words in &process.last_words {
+            out.line(&format!("    {words}"));
+        }
+    }
+    for note in &report.notes {
+        out.row("note", note);
+    }
+}
+
+fn drive(out: &mut Text, report: &Report) {
+    let plant = &report.plant;
+    out.title("drive");
+    let lap = |time_s: Option<f64>| time_s.map_or("-".to_owned(), |time_s| format!("{time_s:.2} s"));
+    out.row(
+        "laps",
+        &format!(
+            "{}, best {}, last {}",
+            plant.laps,
+            lap(plant.best_lap_time_s),
+            lap(plant.lap_time_s)
+        ),
+    );
+    out.row(
+        "distance",
+        &format!("{:.1} m, top speed {:.2} m/s", plant.distance_m, plant.top_speed_m_per_s),
+    );
+    out.row(
+        "off the track",
+        &format!("{} times, {:.1} s", plant.off_track_count, plant.off_track_s),
+    );
+}
+
+fn timing(out: &mut Text, report: &Report) {
+    out.title(&format!(
+        "timing, µs           period {} µs, {} cycles",
+        report.period_us,
+        grouped(report.cycles)
+    ));
+    out.line(&format!(
+        "  {:LABEL$}{:>11}{:>11}{:>11}{:>11}{:>12}",
+        "", "min", "p50", "p99", "p99.9", "max"
+    ));
+    let rows = [
+        ("wake-up latency", report.wakeup_latency_ns),
+        ("sleep latency", report.sleep_latency_ns),
+        ("output jitter", report.output_jitter_ns),
+        ("execution time", report.execution_time_ns),
+        ("command latency", report.command_latency_ns),
+    ];
+    for (label, spread) in rows {
+        let Some(spread) = spread else { continue };
+        out.line(&spread_line(label, &spread));
+    }
+    out.row(
+        "late events",
+        &format!(
+            "{}, missed releases {}",
+            grouped(report.late_event_count),
+            grouped(report.missed_release_count)
+        ),
+    );
+    let words = report.definitions;
+    out.line("  from the cycle's release: wake-up latency to its begin, output jitter to driven pins;");
+    out.line(&format!("  command latency: {}", words.command_latency));
+}
+
+fn spread_line(label: &str, spread: &Spread) -> String {
+    let micro = microseconds;
+    format!(
+        "  {label:LABEL$}{:>11}{:>11}{:>11}{:>11}{:>12}",
+        micro(spread.min),
+        micro(spread.p50),
+        micro(spread.p99),
+        micro(spread.p999),
+        micro(spread.max)
+    )
+}
+
+fn real_board(out: &mut Text, report: &Report) {
+    let limits = &report.real_board_limits;
+    out.title("a real board's limits (late: over half the period; stop: 2 in a row or 5 in 1000)");
+    out.row(
+        "would have tripped",
+        &format!(
+            "{} controlled stops, {} e-stops ({} of them while driving), on {} late events",
+            grouped(limits.overload_trip_count),
+            grouped(limits.estop_trip_count),
+            grouped(limits.trips_while_driving),
+            grouped(limits.late_event_count),
+        ),
+    );
+    for interlock in &report.interlocks {
+        out.row("would forbid arming", &format!("{}: {}", interlock.name, interlock.meaning));
+        out.row("", interlock.mend);
+    }
+}
+
+fn thread(out: &mut Text, report: &Report) {
+    let scheduler = &report.scheduler;
+    let counted = report.counted_over_cycles.map_or("unknown".to_owned(), grouped);
+    out.title(&format!("loop thread, from seal to stop ({counted} cycles)"));
+    let count = |count: Option<u64>| count.map_or("unknown".to_owned(), grouped);
+    out.row("allocations", &count(report.allocations));
+    out.row(
+        "page faults",
+        &report.page_faults.map_or("unknown".to_owned(), |faults| {
+            format!("{} minor, {} major", grouped(faults.minor), grouped(faults.major))
+        }),
+    );
+    out.row(
+        "context switches",
+        &format!(
+            "{} involuntary, {} voluntary",
+            count(report.involuntary_switches),
+            count(report.voluntary_switches)
+        ),
+    );
+    out.row("resident memory", &report.resident_bytes.map_or("unknown".to_owned(), mebibytes));
+    let yes = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
+    let cpu = scheduler.cpu.map_or("not pinned".to_owned(), |cpu| format!("pinned to core {cpu}"));
+    let spin = if scheduler.spin_lead_us_max > 0.0 {
+        format!("spins up to {:.0} µs", scheduler.spin_lead_us_max)
+    } else {
+        "does not spin".to_owned()
+    };
+    out.row(
+        "scheduler",
+        &format!(
+            "{} priority {}, {cpu}, {spin}, {}, {}, {}",
+            scheduler.policy,
+            scheduler.priority,
+            yes(scheduler.memory_locked, "memory locked", "memory not locked"),
+            yes(scheduler.sealed, "allocator sealed", "allocator not sealed"),
+            yes(scheduler.dma_latency_held, "idle states held off", "idle states allowed"),
+        ),
+    );
+}
+
+fn record(out: &mut Text, report: &Report) {
+    out.title("record");
+    match &report.episode {
+        None => out.row("episode", "none"),
+        Some(episode) => {
+            out.row("episode", &episode.path);
+            out.row(
+                "",
+                &format!(
+                    "{} steps, {} records, {} lost",
+                    grouped(episode.steps),
+                    grouped(episode.telemetry_records),
+                    grouped(episode.telemetry_lost)
+                ),
+            );
+        }
+    }
+    let reader = &report.reader;
+    out.row(
+        "our own reader",
+        &format!(
+            "{} records, {} lost, sequences {} to {}",
+            grouped(reader.records),
+            grouped(reader.lost),
+            reader.first_sequence,
+            reader.last_sequence
+        ),
+    );
+}
+
+fn modes(out: &mut Text, report: &Report) {
+    out.title(&format!("modes, ending in {}", report.mode_final));
+    for step in &report.mode_changes {
+        let causes = step.causes.join(", ");
+        let causes = if causes.is_empty() { causes } else { format!("  ({causes})") };
+        out.line(&format!("  {:>9.3} s  {} to {}{causes}", step.at_s, step.from, step.to));
+    }
+}
+
+fn conditions(out: &mut Text, report: &Report) {
+    let conditions = &report.conditions;
+    let machine = &conditions.machine;
+    out.title(&format!("conditions, {}", conditions.date));
+    out.row("kernel", &format!("{}  {}", machine.kernel, machine.kernel_version));
+    out.row("preemption", &machine.preemption);
+    let virtual_machine = if machine.virtual_machine { ", a virtual machine" } else { "" };
+    out.row("processor", &format!("{}, {} cores{virtual_machine}", machine.cpu_model, machine.cores));
+    out.row("governor", &machine.governor);
+    out.row(
+        "isolation",
+        &format!("{}; isolated cores: {}", conditions.isolation, machine.isolated_cpus),
+    );
+    let load = |load: Option<crate::observe::conditions::Load>| {
+        load.map_or("unknown".to_owned(), |load| format!("{:.2}", load.one_minute))
+    };
+    out.row(
+        "load average",
+        &format!("{} before, {} after", load(conditions.load_before), load(conditions.load_after)),
+    );
+    out.row("samples", &grouped(conditions.samples));
+    out.row(
+        "hashes",
+        &format!(
+            "plant {} (seed {}), config {}, build {}",
+            report.plant.hash, report.plant.seed, conditions.config_hash, conditions.build_id
+        ),
+    );
+    out.row("run folder", &conditions.run_dir);
+}
+
+/// `12 345 678`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people, to a tenth of a microsecond")]
+fn microseconds(ns: u64) -> String {
+    format!("{:.1}", ns as f64 * 1e-3)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let mut out = String::new();
+    #[expect(clippy::cast_precision_loss, reason = "for people, to a tenth of a MiB")]
+    let mebibytes = bytes as f64 / 1_048_576.0;
+    // Writing to a String does not fail.
+    drop(write!(out, "{mebibytes:.1} MiB"));
+    out
+}

@@ -1,0 +1,184 @@
+//! Folders of runs: making a fresh one, and finding the one that is meant.
+//!
+//! ```text
+//! runs/2026-11-20T184405Z-sim/   robot.json, *.log, report.txt, report.json, rlds/episodes/…
+//!                                and, while it runs, segments.sock and operator.sock
+//! /run/continuon/<robot>/        the same sockets, on a robot
+//! ```
+//! Tests: below.
+
+use crate::cli::WhichRun;
+use crate::exit::Failure;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where `continuon sim` makes its folders, unless told otherwise.
+const RUNS: &str = "runs";
+/// Where systemd makes them, on a robot.
+const SERVICES: &str = "/run/continuon";
+/// The socket that tells a running robot.
+pub const SEGMENTS_SOCKET: &str = "segments.sock";
+/// The robot file of a run.
+pub const ROBOT_FILE: &str = "robot.json";
+/// Runs begun within one second.
+const SAME_SECOND_MAX: u32 = 100;
+
+/// Makes `<out>/<UTC time>-<what>/` and returns its absolute path and the time.
+///
+/// # Errors
+/// The folder cannot be made.
+pub fn create(out: &Path, what: &str) -> Result<(PathBuf, String), Failure> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::not_possible(format!("{}: cannot make the run's folder: {error}", path.display()))
+    };
+    fs::create_dir_all(out).map_err(|error| failed(out, error))?;
+    let out = out.canonicalize().map_err(|error| failed(out, error))?;
+    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let stamp = date.replace(':', "");
+    for number in 1..=SAME_SECOND_MAX {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = out.join(format!("{stamp}-{what}{suffix}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok((path, date)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(&path, error)),
+        }
+    }
+    Err(Failure::not_possible(format!("{}: too many runs within one second", out.display())))
+}
+
+/// A robot that runs: its folder and its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Where its sockets are.
+    pub run_dir: PathBuf,
+    /// Name of the robot.
+    pub robot: String,
+}
+
+/// The running robot that is meant: by folder, by name, or the newest.
+///
+/// # Errors
+/// None runs, or not the one that is meant; the message names those that do.
+pub fn find(which: &WhichRun) -> Result<Running, Failure> {
+    if let Some(run_dir) = &which.run_dir {
+        return named(run_dir).ok_or_else(|| {
+            Failure::no(format!(
+                "{}: expected the folder of a running robot, found none of {SEGMENTS_SOCKET} and {ROBOT_FILE} \
+                 (the folder of a run is printed by `continuon sim`)",
+                run_dir.display()
+            ))
+        });
+    }
+    choose(running(&[Path::new(RUNS), Path::new(SERVICES)]), which.robot.as_deref())
+}
+
+fn choose(mut found: Vec<Running>, robot: Option<&str>) -> Result<Running, Failure> {
+    let Some(robot) = robot else {
+        return found.into_iter().next().ok_or_else(|| {
+            Failure::no(format!(
+                "no robot runs: looked for {SEGMENTS_SOCKET} in the folders of {RUNS}/ and {SERVICES}/ \
+                 (start one with `continuon sim`, or name its folder with --run-dir)"
+            ))
+        });
+    };
+    if let Some(place) = found.iter().position(|running| running.robot == robot) {
+        return Ok(found.swap_remove(place));
+    }
+    let names: Vec<&str> = found.iter().map(|running| running.robot.as_str()).collect();
+    let nearest = rt_config::nearest(robot, names.iter().copied())
+        .map_or_else(String::new, |name| format!("; nearest valid name: {name}"));
+    let running = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Err(Failure::no(format!("no robot `{robot}` runs; running: {running}{nearest}")))
+}
+
+/// Every robot with a listening socket, newest first.
+fn running(roots: &[&Path]) -> Vec<Running> {
+    let mut found: Vec<(SystemTime, Running)> = Vec::new();
+    for root in roots {
+        let entries = fs::read_dir(root).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let Ok(socket) = fs::metadata(path.join(SEGMENTS_SOCKET)) else { continue };
+            if !is_listened_to(&path.join(SEGMENTS_SOCKET)) {
+                continue;
+            }
+            if let (Some(running), Ok(made)) = (named(&path), socket.modified()) {
+                found.push((made, running));
+            }
+        }
+    }
+    found.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
+    found.into_iter().map(|(_, running)| running).collect()
+}
+
+/// The robot of a folder: from the run's robot file, or the folder's name on a robot.
+fn named(run_dir: &Path) -> Option<Running> {
+    let run_dir = run_dir.canonicalize().ok()?;
+    let robot = match rt_config::Robot::load(run_dir.join(ROBOT_FILE)) {
+        Ok(robot) => robot.name().to_owned(),
+        Err(_) if run_dir.starts_with(SERVICES) => run_dir.file_name()?.to_str()?.to_owned(),
+        Err(_) => return None,
+    };
+    Some(Running { run_dir, robot })
+}
+
+/// A socket file outlives its process; only connecting tells. Any answer but "refused" is a sign of life.
+fn is_listened_to(socket: &Path) -> bool {
+    match std::os::unix::net::UnixStream::connect(socket) {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::ConnectionRefused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ROBOT_FILE, Running, SEGMENTS_SOCKET, choose, create, running};
+    use rt_config::Robot;
+    use std::fs;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    fn robot_dir(root: &Path, folder: &str) -> std::path::PathBuf {
+        let dir = root.join(folder);
+        fs::create_dir(&dir).expect("a folder");
+        let robot = Robot::resolve("sim-donkey").expect("built in");
+        fs::write(dir.join(ROBOT_FILE), robot.to_json()).expect("written");
+        dir
+    }
+
+    #[test]
+    fn a_folder_is_never_used_twice_and_sorts_by_date() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (first, date) = create(&root.path().join("a/b"), "sim").expect("made");
+        let (second, _) = create(&root.path().join("a/b"), "sim").expect("made");
+        assert_ne!(first, second);
+        assert!(first.is_absolute() && first.is_dir());
+        let name = first.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        assert!(name.starts_with(&date.replace(':', "")), "{name} {date}");
+        assert!(!name.contains(':'), "{name}");
+    }
+
+    #[test]
+    fn only_a_folder_whose_socket_answers_is_a_running_robot() {
+        let root = tempfile::tempdir().expect("a folder");
+        let dead = robot_dir(root.path(), "1-dead");
+        drop(UnixListener::bind(dead.join(SEGMENTS_SOCKET)).expect("bound"));
+        robot_dir(root.path(), "2-none");
+        let live = robot_dir(root.path(), "3-live");
+        let _listener = UnixListener::bind(live.join(SEGMENTS_SOCKET)).expect("bound");
+        let found = running(&[root.path(), Path::new("no/such/folder")]);
+        let canonical = live.canonicalize().expect("exists");
+        assert_eq!(found, [Running { run_dir: canonical, robot: "sim-donkey".to_owned() }]);
+    }
+
+    #[test]
+    fn a_name_that_does_not_run_is_refused_with_the_nearest_that_does() {
+        let donkey = || vec![Running { run_dir: "/x".into(), robot: "sim-donkey".to_owned() }];
+        assert_eq!(choose(donkey(), None).expect("the newest").robot, "sim-donkey");
+        let error = choose(donkey(), Some("sim-donky")).expect_err("a typing error");
+        assert!(error.message.contains("nearest valid name: sim-donkey"), "{error}");
+        assert!(choose(Vec::new(), None).expect_err("none").message.contains("no robot runs"));
+    }
+}

@@ -1,0 +1,79 @@
+//! `continuon sim`: a car that is driven, recorded and reported, by four processes.
+//!
+//! ```text
+//! start     fast-loop ─▶ its sockets ─▶ plant, pilot, rlds-logger ─▶ all of them ready
+//! drive     arm ─▶ Arming ─▶ Active for N seconds ─▶ disarm ─▶ Disarmed, and the car stands
+//! stop      rlds-logger, pilot, fast-loop, plant: see `Fleet::stop`
+//! report    from our own reader, the logger's episode and the plant's truth
+//! ```
+//!
+//! This module knows the processes by their command lines and segments only. It must never leave one
+//! of them running, whatever happens. Shown by: tests/processes.rs, and the journey in `tests/`.
+
+mod drive;
+mod fleet;
+mod plan;
+mod process;
+mod start_child;
+mod virtual_run;
+
+pub use start_child::become_child;
+
+use crate::cli::SimArgs;
+use crate::exit::{Exit, Failure};
+use crate::observe::conditions::{Load, Machine};
+use crate::progress::Progress;
+use crate::report::{self, Facts, Verdict};
+use crate::signals::EndRequests;
+pub use drive::Outcome;
+pub use plan::Plan;
+use std::io::IsTerminal;
+
+/// Runs `continuon sim`.
+///
+/// # Errors
+/// Misuse, or not possible here; a run that was begun and went wrong is a report with exit code 1.
+pub fn command(args: &SimArgs, json: bool) -> Result<Exit, Failure> {
+    let mut ends = EndRequests::take()?;
+    let plan = Plan::prepare(args)?;
+    if args.r#virtual {
+        return virtual_run::run(&plan, &mut ends, json);
+    }
+    let load_before = Load::now();
+    let progress = Progress::new();
+    let outcome = drive::whole_run(&plan, &mut ends, &progress);
+    progress.done();
+    let outcome = outcome?;
+    let report = report::build(&Facts {
+        outcome: &outcome,
+        plan: &plan,
+        machine: Machine::here(),
+        load_before,
+        load_after: Load::now(),
+    });
+    write_files(&plan, &report)?;
+    if json {
+        println!("{}", to_json(&report));
+    } else {
+        print!("{}", report::render(&report, std::io::stdout().is_terminal()));
+    }
+    Ok(if report.verdict == Verdict::Ok { Exit::Ok } else { Exit::No })
+}
+
+fn to_json(report: &report::Report) -> String {
+    // Fails only for maps whose keys are not texts, and there are none.
+    serde_json::to_string(report).unwrap_or_default()
+}
+
+fn write_files(plan: &Plan, report: &report::Report) -> Result<(), Failure> {
+    let files = [
+        ("report.txt", report::render(report, false)),
+        ("report.json", serde_json::to_string_pretty(report).unwrap_or_default() + "\n"),
+    ];
+    for (name, text) in files {
+        let path = plan.run_dir.join(name);
+        std::fs::write(&path, text)
+            .map_err(|error| Failure::not_possible(format!("{}: {error}", path.display())))?;
+    }
+    Ok(())
+}

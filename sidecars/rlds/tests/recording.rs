@@ -1,0 +1,289 @@
+//! What goes into a recording comes back, byte for byte, and what cannot be believed is said so.
+
+mod common;
+
+use common::{Disk, MS, ROBOT_JSON, START, about, cycle, keyframe};
+use rlds::{Counts, Entry, Loss, ReadError, RecordingReader, RecordingWriter, Tail};
+use rt_wire::{MonoNs, Record, Telemetry};
+use std::io::Cursor;
+use zerocopy::IntoBytes;
+
+/// Records 1 to `cycles` with a keyframe after each 100th, a chunk each 200 ms.
+fn recorded(cycles: u64) -> (Vec<u8>, Counts) {
+    let disk = Disk::new(usize::MAX);
+    let mut writer = RecordingWriter::create(disk.clone(), &about(), ROBOT_JSON).unwrap();
+    for n in 1..=cycles {
+        let record = cycle(n);
+        if writer.is_due(record.mono_ns) {
+            writer.flush().unwrap();
+        }
+        writer.telemetry(n, &record).unwrap();
+        if n % 100 == 0 {
+            writer.keyframe(n / 100, &keyframe(n)).unwrap();
+        }
+    }
+    let counts = writer.finish().map_err(|(error, _)| error).unwrap();
+    (disk.content(), counts)
+}
+
+fn reader(bytes: &[u8]) -> RecordingReader<Cursor<Vec<u8>>> {
+    RecordingReader::new("test.mcap", Cursor::new(bytes.to_vec())).unwrap()
+}
+
+fn entries(reader: &mut RecordingReader<Cursor<Vec<u8>>>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        entries.push(entry);
+    }
+    entries
+}
+
+fn expected(cycles: u64) -> Vec<Entry> {
+    let mut expected = Vec::new();
+    for n in 1..=cycles {
+        expected.push(Entry::Telemetry(cycle(n)));
+        if n % 100 == 0 {
+            expected.push(Entry::Keyframe(keyframe(n)));
+        }
+    }
+    expected
+}
+
+#[test]
+fn every_record_comes_back_byte_for_byte_and_in_order() {
+    let (bytes, counts) = recorded(1000);
+    assert_eq!(counts, Counts { telemetry: 1000, keyframes: 10, losses: 0 });
+    let mut reader = reader(&bytes);
+    let found = entries(&mut reader);
+    assert_eq!(found.len(), 1010);
+    for (found, expected) in found.iter().zip(expected(1000)) {
+        match (found, &expected) {
+            (Entry::Telemetry(a), Entry::Telemetry(b)) => assert_eq!(a.as_bytes(), b.as_bytes()),
+            (Entry::Keyframe(a), Entry::Keyframe(b)) => assert_eq!(a.as_bytes(), b.as_bytes()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(*reader.tail(), Tail::Complete);
+    assert!(reader.damage().is_empty());
+}
+
+#[test]
+fn values_that_are_no_numbers_keep_their_bits() {
+    let disk = Disk::new(usize::MAX);
+    let mut writer = RecordingWriter::create(disk.clone(), &about(), ROBOT_JSON).unwrap();
+    let mut record = cycle(1);
+    record.outcome.asked.steering = f32::from_bits(0x7fc0_1234);
+    writer.telemetry(1, &record).unwrap();
+    writer.finish().map_err(|(error, _)| error).unwrap();
+    let Some(Entry::Telemetry(found)) = reader(&disk.content()).next_entry().unwrap() else {
+        panic!("no telemetry");
+    };
+    assert_eq!(found.as_bytes(), record.as_bytes());
+}
+
+#[test]
+fn recording_says_whose_it_is_and_carries_the_robot_file() {
+    let (bytes, _) = recorded(10);
+    let reader = reader(&bytes);
+    assert_eq!(*reader.about(), about());
+    assert_eq!(reader.robot_json(), ROBOT_JSON);
+}
+
+#[test]
+fn stock_mcap_reader_finds_topics_times_and_layouts() {
+    let (bytes, _) = recorded(300);
+    let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+    let stats = summary.stats.as_ref().unwrap();
+    assert_eq!(stats.message_count, 303);
+    assert_eq!(stats.message_start_time, START);
+    assert_eq!(stats.attachment_count, 1);
+    assert!(stats.chunk_count >= 2, "a chunk each 200 ms");
+    let mut telemetry = 0;
+    for message in mcap::MessageStream::new(&bytes).unwrap() {
+        let message = message.unwrap();
+        if message.channel.topic == "donkey.fast-loop.telemetry.ring" {
+            telemetry += 1;
+            assert_eq!(u64::from(message.sequence), telemetry);
+            assert_eq!(message.log_time, START + (telemetry - 1) * MS);
+            assert_eq!(message.data.len(), size_of::<Telemetry>());
+            let schema = message.channel.schema.as_ref().unwrap();
+            assert_eq!((&*schema.name, &*schema.encoding), ("Telemetry", "continuon-layout"));
+            assert_eq!(message.channel.message_encoding, "continuon-wire");
+        }
+    }
+    assert_eq!(telemetry, 300);
+}
+
+#[test]
+fn layout_in_the_recording_is_enough_to_take_a_record_apart() {
+    let (bytes, _) = recorded(1);
+    let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+    let schema = summary.schemas.values().find(|schema| schema.name == "Telemetry").unwrap();
+    let layout: serde_json::Value = serde_json::from_slice(&schema.data).unwrap();
+    assert_eq!(layout["bytes"], size_of::<Telemetry>());
+    let field = |fields: &serde_json::Value, name: &str| {
+        let found = fields.as_array().unwrap().iter().find(|field| field["name"] == name);
+        found.unwrap().clone()
+    };
+    let outcome = field(&layout["fields"], "outcome");
+    let setpoint = field(&outcome["fields"], "setpoint");
+    let steering = field(&setpoint["fields"], "steering");
+    assert_eq!(steering["type"], "f32");
+    let offset: u64 = [&outcome, &setpoint, &steering]
+        .iter()
+        .map(|field| field["offset"].as_u64().unwrap())
+        .sum();
+    let record = cycle(1);
+    let at = usize::try_from(offset).unwrap();
+    let bytes: [u8; 4] = record.as_bytes()[at..at + 4].try_into().unwrap();
+    assert_eq!(f32::from_ne_bytes(bytes), 0.25);
+}
+
+#[test]
+fn loss_stands_where_the_records_are_missing() {
+    let disk = Disk::new(usize::MAX);
+    let mut writer = RecordingWriter::create(disk.clone(), &about(), ROBOT_JSON).unwrap();
+    let loss =
+        Loss { topic: "donkey.fast-loop.telemetry.ring".to_owned(), before_sequence: 8, lost: 6 };
+    writer.telemetry(1, &cycle(1)).unwrap();
+    writer.loss(cycle(8).mono_ns, &loss).unwrap();
+    writer.telemetry(8, &cycle(8)).unwrap();
+    let counts = writer.finish().map_err(|(error, _)| error).unwrap();
+    assert_eq!(counts, Counts { telemetry: 2, keyframes: 0, losses: 1 });
+    let expected = [Entry::Telemetry(cycle(1)), Entry::Loss(loss), Entry::Telemetry(cycle(8))];
+    assert_eq!(entries(&mut reader(&disk.content())), expected);
+}
+
+#[test]
+fn recording_of_another_layout_is_refused_by_name() {
+    let (bytes, _) = recorded(10);
+    let hash = format!("{:#018x}", Telemetry::LAYOUT_HASH);
+    let other = "0x00000000000051c2";
+    // In the schema, with the chunk's CRC made right again.
+    let swapped = with_first_chunk_changed(&bytes, hash.as_bytes(), other.as_bytes());
+    let refused = RecordingReader::new("old.mcap", Cursor::new(swapped));
+    let Err(error @ ReadError::Layout { .. }) = refused else { panic!("not refused") };
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "old.mcap: Telemetry has layout {other}, expected {hash} (it was recorded by build \
+             0x000000000000abcd: read it with that build)"
+        )
+    );
+}
+
+/// Puts `to` in place of `from` in the first chunk, and the chunk's CRC right.
+fn with_first_chunk_changed(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let mut at = mcap::MAGIC.len();
+    while bytes[at] != mcap::records::op::CHUNK {
+        at += 9 + usize::try_from(length_at(&bytes, at)).unwrap();
+    }
+    let body = at + 9..at + 9 + usize::try_from(length_at(&bytes, at)).unwrap();
+    let records = body.start + 40..body.end;
+    let found = bytes[records.clone()].windows(from.len()).position(|window| window == from);
+    let place = records.start + found.unwrap();
+    bytes[place..place + to.len()].copy_from_slice(to);
+    let crc = crc32fast::hash(&bytes[records]);
+    bytes[body.start + 24..body.start + 28].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn length_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at + 1..at + 9].try_into().unwrap())
+}
+
+/// Where each chunk begins and ends.
+fn chunks(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut chunks = Vec::new();
+    let mut at = mcap::MAGIC.len();
+    while at + 9 <= bytes.len() - mcap::MAGIC.len() {
+        let end = at + 9 + usize::try_from(length_at(bytes, at)).unwrap();
+        if bytes[at] == mcap::records::op::CHUNK {
+            chunks.push(at..end);
+        }
+        at = end;
+    }
+    chunks
+}
+
+#[test]
+fn torn_tail_costs_the_torn_chunk_and_is_measured() {
+    let (bytes, _) = recorded(1000);
+    let last = chunks(&bytes).pop().unwrap();
+    let whole = entries(&mut reader(&bytes));
+    for cut in [last.start + 1, last.start + 9, last.start + 5000, last.end - 1] {
+        let mut torn = reader(&bytes[..cut]);
+        let found = entries(&mut torn);
+        assert_eq!(found, whole[..found.len()]);
+        assert!(found.len() >= 800, "all but the last chunk");
+        let expected =
+            Tail::Torn { whole_bytes: last.start as u64, torn_bytes: (cut - last.start) as u64 };
+        assert_eq!(*torn.tail(), expected);
+    }
+}
+
+#[test]
+fn recording_that_ends_between_two_chunks_is_open_and_whole_so_far() {
+    let (bytes, _) = recorded(1000);
+    let last = chunks(&bytes).pop().unwrap();
+    let mut open = reader(&bytes[..last.start]);
+    let found = entries(&mut open);
+    assert_eq!(found, expected(1000)[..found.len()]);
+    assert_eq!(*open.tail(), Tail::Open);
+}
+
+#[test]
+fn any_flipped_bit_in_a_chunk_costs_that_chunk_only() {
+    let (bytes, _) = recorded(600);
+    let whole = entries(&mut reader(&bytes));
+    let chunks = chunks(&bytes);
+    let middle = &chunks[2];
+    for at in (middle.start + 9 + 40..middle.end).step_by(4099) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        let mut damaged = reader(&flipped);
+        let found = entries(&mut damaged);
+        assert_eq!(damaged.damage().len(), 1);
+        assert_eq!(damaged.damage()[0].at_byte, middle.start as u64);
+        assert!(found.len() < whole.len() && found.len() > 300);
+        assert!(found.iter().all(|entry| whole.contains(entry)), "nothing that was not written");
+        assert_eq!(*damaged.tail(), Tail::Complete);
+    }
+}
+
+#[test]
+fn every_cut_and_garbage_is_survived() {
+    let (bytes, _) = recorded(3);
+    for cut in 0..bytes.len() {
+        if let Ok(mut reader) = RecordingReader::new("cut", Cursor::new(bytes[..cut].to_vec())) {
+            while let Ok(Some(_)) = reader.next_entry() {}
+        }
+    }
+    for at in 0..bytes.len() {
+        let mut garbage = bytes.clone();
+        garbage[at] = garbage[at].wrapping_add(0x9d);
+        if let Ok(mut reader) = RecordingReader::new("garbage", Cursor::new(garbage)) {
+            while let Ok(Some(_)) = reader.next_entry() {}
+        }
+    }
+}
+
+#[test]
+fn something_else_is_refused_by_its_first_bytes() {
+    let refused = RecordingReader::new("notes.txt", Cursor::new(b"hello".to_vec()));
+    let Err(error) = refused else { panic!("not refused") };
+    assert!(error.to_string().starts_with("notes.txt: not an MCAP file"), "{error}");
+}
+
+#[test]
+fn chunk_is_due_after_200_ms_of_records_and_not_before() {
+    let mut writer = RecordingWriter::create(Disk::new(usize::MAX), &about(), ROBOT_JSON).unwrap();
+    assert!(!writer.is_due(MonoNs(u64::MAX)), "an empty chunk is never due");
+    writer.telemetry(1, &cycle(1)).unwrap();
+    assert!(!writer.is_due(MonoNs(START + 199 * MS)));
+    assert!(writer.is_due(MonoNs(START + 200 * MS)));
+    writer.flush().unwrap();
+    assert!(!writer.is_due(MonoNs(u64::MAX)));
+    assert_eq!(writer.stored().telemetry, 1);
+}
