@@ -4,4 +4,5 @@
 //! It must never use the robot's own judgement (`rt-control`): what it measures, it measures itself.
 //! Tests: `tests/`.
 
+pub mod bridge;
 pub mod plant;

@@ -19,7 +19,7 @@ use rt_wire::{
 const QUEUE_DEPTH: usize = 64;
 
 /// Memory that a peer has just mapped, on its way to the loop.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Offer {
     /// What it holds.
     pub topic: &'static Topic,

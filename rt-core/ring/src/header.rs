@@ -43,22 +43,49 @@ pub(crate) const LINE_WORDS: usize = 16;
 /// the sequence, fits a word with room to add a depth.
 pub(crate) const SEQUENCE_MAX: u64 = 1 << 62;
 
+/// A stamp is a number, odd while a record is being written, times this odd number. So parity stays,
+/// and a stamp with a damaged bit is no stamp of a record that may be near: the difference of two
+/// stamps is a power of two only if their sequences are more than 2⁵⁰ apart.
+const STAMP_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Undoes the factor.
+const STAMP_INVERSE: u64 = inverse(STAMP_FACTOR);
+
+const _: () = assert!(STAMP_FACTOR.wrapping_mul(STAMP_INVERSE) == 1);
+
+/// The number that an odd one multiplies to 1 (Newton's iteration doubles the right bits, from 3).
+const fn inverse(odd: u64) -> u64 {
+    let mut inverse = odd;
+    let mut right_bits = 3_u32;
+    while right_bits < u64::BITS {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        right_bits = right_bits.wrapping_mul(2);
+    }
+    inverse
+}
+
 /// The stamp that says "record `sequence` is being written".
 #[inline]
 pub(crate) const fn writing(sequence: u64) -> u64 {
-    complete(sequence).wrapping_sub(1)
+    complete(sequence).wrapping_sub(STAMP_FACTOR)
 }
 
 /// The stamp that says "record `sequence` is whole".
 #[inline]
 pub(crate) const fn complete(sequence: u64) -> u64 {
-    sequence.wrapping_mul(2)
+    sequence.wrapping_mul(2).wrapping_mul(STAMP_FACTOR)
+}
+
+/// Whether a stamp says that its record is still being written.
+#[inline]
+pub(crate) const fn is_writing(stamp: u64) -> bool {
+    stamp & 1 == 1
 }
 
 /// The sequence that a stamp speaks of, whole or not; 0 for "never written".
 #[inline]
 pub(crate) const fn sequence_of(stamp: u64) -> u64 {
-    (stamp >> 1).wrapping_add(stamp & 1)
+    let number = stamp.wrapping_mul(STAMP_INVERSE);
+    (number >> 1).wrapping_add(number & 1)
 }
 
 /// The words of the first line that mean something.
@@ -159,4 +186,30 @@ impl Kind {
 #[inline]
 pub(crate) fn is_of_generation(mem: &[AtomicU64], generation: u64) -> bool {
     Words::of(mem).is_some_and(|header| header.generation.load(Ordering::Relaxed) == generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SEQUENCE_MAX, complete, sequence_of, writing};
+
+    #[test]
+    fn stamps_give_their_sequence_back() {
+        assert_eq!(complete(0), 0);
+        for sequence in (1..100).chain([1 << 40, SEQUENCE_MAX]) {
+            assert_eq!(sequence_of(writing(sequence)), sequence);
+            assert_eq!(sequence_of(complete(sequence)), sequence);
+        }
+    }
+
+    #[test]
+    fn stamp_with_a_flipped_bit_is_of_no_record_near() {
+        for sequence in [1, 2, 1_000, 1 << 40] {
+            for bit in 0..64 {
+                for stamp in [writing(sequence), complete(sequence)] {
+                    let other = sequence_of(stamp ^ (1 << bit));
+                    assert!(other.abs_diff(sequence) > 1 << 50, "{sequence}, bit {bit}: {other}");
+                }
+            }
+        }
+    }
 }

@@ -6,10 +6,10 @@
 //!
 //! ```text
 //! stamp of the slot where record n belongs        what the reader at n does
-//!   2(n - depth), or 0: the lap before            Empty
-//!   2n - 1: n is being written                    Empty
-//!   2n: n is whole                                copy, load again; same: Record; else Lapped
-//!   2m or 2m - 1, m = n + k depth                 Lapped: skip to the oldest that is safe
+//!   n - depth is whole (0 in the first lap)       Empty
+//!   n is being written                            Empty
+//!   n is whole                                    copy, load again; same: Record; else Lapped
+//!   n + k depth is being written, or whole        Lapped: skip to the oldest that is safe
 //!   anything else                                 Corrupt, for ever: attach again
 //! ```
 //!

@@ -16,7 +16,8 @@ use core::marker::PhantomData;
 use crate::checksum::checksum;
 use crate::error::AttachError;
 use crate::header::{
-    Identity, Kind, LINE_WORDS, SEQUENCE_MAX, SLOT_MAGIC, complete, sequence_of, writing,
+    Identity, Kind, LINE_WORDS, SEQUENCE_MAX, SLOT_MAGIC, complete, is_writing, sequence_of,
+    writing,
 };
 use crate::record::{Record, load_words, record_words, store_words, words_of};
 use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
@@ -74,7 +75,7 @@ impl<'a> Region<'a> {
     /// Copies the record whose stamp was just loaded; `None` if it was not whole, or did not stay.
     #[inline]
     fn copy<T: Record>(&self, stamp: u64) -> Option<(T, u64)> {
-        if stamp & 1 == 1 {
+        if is_writing(stamp) {
             return None;
         }
         let record = load_words(self.record::<T>()?);

@@ -131,7 +131,7 @@ fn count_that_jumps_ahead_is_not_believed() {
     for number in 1..=20 {
         writer.publish(&numbered(number));
     }
-    for jump in [21, 28, 1 << 40, 1 << 62, (1 << 62) + 20, u64::MAX] {
+    for jump in [21, 28, 1 << 40, 1 << 62, (1 << 62) + 20, u64::MAX - 40] {
         let mut lapped = RingReader::<Words>::attach_from_oldest(&mem, LAYOUT).unwrap();
         for number in 21..=40 {
             writer.publish(&numbered(number));
@@ -166,8 +166,7 @@ fn corrupt_ring_stays_corrupt_for_this_reader_and_not_for_one_that_attaches_agai
     let mut writer = RingWriter::<Words>::create(&mem, DEPTH, IDENTITY).unwrap();
     let mut reader = RingReader::<Words>::attach(&mem, LAYOUT).unwrap();
     let whole = support::snapshot(&mem);
-    support::flip(&mem, 32, 7); // The stamp where record 1 belongs: some other slot's sequence.
-    support::flip(&mem, 32, 1);
+    support::flip(&mem, 32, 7); // The stamp where record 1 belongs.
     assert_eq!(reader.read(), Read::Corrupt);
     support::restore(&mem, &whole);
     writer.publish(&numbered(1));

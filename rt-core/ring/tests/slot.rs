@@ -14,6 +14,8 @@ type Words = [u64; 5];
 const STAMP: usize = 16;
 const CHECKSUM: usize = 17;
 const RECORD: usize = 18;
+/// What a stamp's number is multiplied by; odd numbers say "being written".
+const STAMP_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[test]
 fn slot_that_was_never_written_says_so() {
@@ -58,7 +60,7 @@ fn writer_that_died_halfway_is_torn_and_its_successor_heals_the_slot() {
     let mut reader = SlotReader::<Words>::attach(&mem, LAYOUT).unwrap();
     writer.write(&numbered(1));
     assert!(matches!(reader.read(), Newest::New { sequence: 1, .. }));
-    mem[STAMP].store(3, Ordering::Relaxed); // Record 2 has begun,
+    mem[STAMP].store(STAMP_FACTOR.wrapping_mul(3), Ordering::Relaxed); // Record 2 has begun,
     mem[RECORD].store(77, Ordering::Relaxed); // and got no further.
     assert_eq!((reader.read(), reader.peek()), (Newest::Torn, None));
     assert_eq!(reader.read(), Newest::Torn);
@@ -148,7 +150,7 @@ fn writer_goes_on_after_the_sequence_that_it_finds() {
 fn writer_refuses_a_sequence_that_no_writer_reaches() {
     let mem = memory(slot_words::<Words>());
     SlotWriter::<Words>::create(&mem, IDENTITY).unwrap();
-    mem[STAMP].store(u64::MAX, Ordering::Relaxed);
+    mem[STAMP].store(STAMP_FACTOR.wrapping_mul(u64::MAX), Ordering::Relaxed);
     let error = SlotWriter::<Words>::attach(&mem, LAYOUT).unwrap_err();
     assert_eq!(error, AttachError::Sequence { found: 1 << 63 });
 }

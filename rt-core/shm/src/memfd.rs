@@ -7,15 +7,17 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl, posix_fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::fstat;
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::ShmError;
+use crate::error::errno;
 use crate::mapping::{Access, Mapping};
 
 /// No shrinking, no growing, no write(2), hole or new writable mapping, and no change of this.
@@ -83,7 +85,7 @@ impl Memfd {
             .read(true)
             .open(path)
             .map(OwnedFd::from)
-            .map_err(|error| ShmError::io(format!("reopen segment {}", self.segment), &error))
+            .map_err(|error| no_memory(&self.segment, self.bytes, errno(&error)))
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -112,12 +114,10 @@ pub(crate) fn check_size(
     fd: BorrowedFd<'_>,
     expected: usize,
 ) -> Result<(), ShmError> {
-    let found = fd
-        .try_clone_to_owned()
-        .and_then(|fd| File::from(fd).metadata())
-        .map_err(|error| ShmError::io(format!("look at segment {segment}"), &error))?
-        .size();
-    if found == expected as u64 && expected > 0 {
+    let found = fstat(fd)
+        .map_err(|source| ShmError::system(format!("look at segment {segment}"), source))?
+        .st_size;
+    if i64::try_from(expected) == Ok(found) && expected > 0 {
         return Ok(());
     }
     let problem = format!("{found} bytes, expected {expected}");

@@ -101,10 +101,8 @@ fn nothing_can_be_done_to_what_the_loop_writes() {
     let mut logger = client(dir.path(), topics::RLDS_LOGGER);
     let mut plant = client(dir.path(), topics::PLANT);
     let mut telemetry = logger.ring_reader::<Telemetry>(&TELEMETRY).expect("attach");
-    for (client, topic) in
-        [(&mut logger, &TELEMETRY), (&mut logger, &KEYFRAME), (&mut logger, &HEALTH)]
-    {
-        let (fd, _) = client.descriptor(topic).expect("granted");
+    for topic in [&TELEMETRY, &KEYFRAME, &HEALTH] {
+        let (fd, _) = logger.descriptor(topic).expect("granted");
         attack(fd.as_fd(), "its own descriptor");
         let again = reopen(fd.as_fd()).expect("its own user may open it");
         attack(again.as_fd(), "a reopened descriptor");

@@ -37,7 +37,8 @@ fn check(file: &std::path::Path, json: bool) -> Result<Exit, Failure> {
     };
     let hash = format!("{:016x}", robot.hash());
     if json {
-        let told = json!({ "file": file, "valid": true, "robot": robot.name(), "config_hash": hash });
+        let told =
+            json!({ "file": file, "valid": true, "robot": robot.name(), "config_hash": hash });
         println!("{told}");
     } else {
         println!("{}: valid, robot {}, config hash {hash}", file.display(), robot.name());

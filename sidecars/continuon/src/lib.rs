@@ -17,17 +17,17 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
-mod config;
+pub mod config;
 pub mod exit;
-mod observe;
-mod operator;
-mod progress;
-mod report;
-mod run_dir;
-mod signals;
+pub mod observe;
+pub mod operator;
+pub mod progress;
+pub mod report;
+pub mod run_dir;
+pub mod signals;
 pub mod sim;
-mod spin;
-mod top;
+pub mod spin;
+pub mod top;
 
 use cli::{Cli, Command};
 use exit::{Exit, Failure};

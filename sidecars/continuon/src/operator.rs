@@ -85,10 +85,9 @@ fn in_words(kind: OperatorKind, answer: Answer) -> String {
     let (kind, mode) = (kind.name(), answer.mode.map_or("an unknown mode", Mode::name));
     match answer.refusal {
         Refusal::None => format!("{kind}: done, now {mode}"),
-        Refusal::Interlocked => format!(
-            "{kind}: refused, still {mode}{}",
-            reasons(answer.interlocks, answer.causes)
-        ),
+        Refusal::Interlocked => {
+            format!("{kind}: refused, still {mode}{}", reasons(answer.interlocks, answer.causes))
+        }
         Refusal::NotPermitted => format!(
             "{kind}: refused: this user may only stop the car (enter its uid under `operators` in the \
              robot file, or ask as the fast loop's user)"
@@ -137,7 +136,9 @@ mod tests {
     fn a_refused_arm_names_every_interlock_with_its_mend() {
         let answer = answer();
         let words = in_words(OperatorKind::Arm, answer);
-        for part in ["refused, still Disarmed", "no-owner", "Start a pilot", "degraded", "BatteryLow"] {
+        for part in
+            ["refused, still Disarmed", "no-owner", "Start a pilot", "degraded", "BatteryLow"]
+        {
             assert!(words.contains(part), "{part} in {words}");
         }
         assert!(!words.contains("NotRealtime"), "a warning refuses nothing: {words}");

@@ -144,7 +144,7 @@ mod tests {
         let dir = root.join(folder);
         fs::create_dir(&dir).expect("a folder");
         let robot = Robot::resolve("sim-donkey").expect("built in");
-        fs::write(dir.join(ROBOT_FILE), robot.to_json()).expect("written");
+        fs::write(dir.join(ROBOT_FILE), robot.json()).expect("written");
         dir
     }
 

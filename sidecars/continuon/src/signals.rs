@@ -25,7 +25,9 @@ impl EndRequests {
             mask.add(signal);
         }
         mask.thread_block()
-            .and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
+            .and_then(|()| {
+                SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            })
             .map(|signals| Self { signals, asked: false })
             .map_err(|error| Failure::not_possible(format!("cannot receive signals: {error}")))
     }
@@ -36,10 +38,5 @@ impl EndRequests {
             self.asked = matches!(self.signals.read_signal(), Ok(Some(_)));
         }
         self.asked
-    }
-
-    /// Whether anybody has asked again since the last look.
-    pub fn asked_again(&mut self) -> bool {
-        matches!(self.signals.read_signal(), Ok(Some(_)))
     }
 }

@@ -25,7 +25,9 @@ impl FromStr for SpinChoice {
             "auto" => Ok(Self::Auto),
             number => match number.parse::<u32>() {
                 Ok(lead_us) if lead_us <= SPIN_US_MAX => Ok(Self::LeadUs(lead_us)),
-                _ => Err(format!("expected 0 to {SPIN_US_MAX} (µs), `auto` or `off`, found `{number}`")),
+                _ => Err(format!(
+                    "expected 0 to {SPIN_US_MAX} (µs), `auto` or `off`, found `{number}`"
+                )),
             },
         }
     }

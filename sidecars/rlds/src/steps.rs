@@ -107,12 +107,7 @@ impl Steps {
         let first_at = *self.first_at.get_or_insert(record.mono_ns);
         let half_period_ns = NS_PER_S / self.rate_hz / 2;
         let mut absorbed = false;
-        loop {
-            // Beyond the end of the clock nothing is ever due.
-            let Some(due_at) = self.due_at(first_at).filter(|due_at| *due_at <= record.mono_ns)
-            else {
-                break;
-            };
+        while let Some(due_at) = self.due_at(first_at, record.mono_ns) {
             let after_ns = record.mono_ns.since(due_at);
             let nearer =
                 self.previous.filter(|previous| due_at.since(previous.mono_ns) <= after_ns);
@@ -149,10 +144,12 @@ impl Steps {
         }
     }
 
-    /// The next instant of the grid; exact, so that the grid never drifts.
-    fn due_at(&self, first_at: MonoNs) -> Option<MonoNs> {
+    /// The next instant of the grid, if it is not after `now`. Exact, so that the grid never drifts;
+    /// beyond the end of the clock nothing is ever due.
+    fn due_at(&self, first_at: MonoNs, now: MonoNs) -> Option<MonoNs> {
         let ns = u128::from(self.next) * u128::from(NS_PER_S) / u128::from(self.rate_hz);
-        first_at.0.checked_add(u64::try_from(ns).ok()?).map(MonoNs)
+        let due_at = MonoNs(first_at.0.checked_add(u64::try_from(ns).ok()?)?);
+        (due_at <= now).then_some(due_at)
     }
 
     /// Leaves out the instants before `ns`: at least one, since none of them has a record.

@@ -26,19 +26,19 @@ use tempfile::TempDir;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The robot of every test.
-pub const ROBOT: &str = "sim-donkey";
+pub(crate) const ROBOT: &str = "sim-donkey";
 
 /// What the rules say, and what they were told.
 #[derive(Debug, Default)]
-pub struct World {
-    pub refused_uids: Vec<u32>,
-    pub owner: Option<&'static str>,
-    pub installed: Vec<(&'static Topic, Mapping, u64)>,
-    pub detached: Vec<String>,
+pub(crate) struct World {
+    pub(crate) refused_uids: Vec<u32>,
+    pub(crate) owner: Option<&'static str>,
+    pub(crate) installed: Vec<(&'static Topic, Mapping, u64)>,
+    pub(crate) detached: Vec<String>,
 }
 
 /// Asks the world, and locks it only for that.
-pub struct Shared(pub Arc<Mutex<World>>);
+pub(crate) struct Shared(pub(crate) Arc<Mutex<World>>);
 
 impl Rules for Shared {
     fn uid_may_attach(&self, _process: &str, uid: u32) -> bool {
@@ -59,15 +59,15 @@ impl Rules for Shared {
 }
 
 /// What the loop writes.
-pub struct Writers {
-    pub telemetry: RingWriter<'static, Telemetry>,
-    pub keyframe: RingWriter<'static, KernelState>,
-    pub health: SlotWriter<'static, Health>,
-    pub pins: Option<SlotWriter<'static, SimPins>>,
+pub(crate) struct Writers {
+    pub(crate) telemetry: RingWriter<'static, Telemetry>,
+    pub(crate) keyframe: RingWriter<'static, KernelState>,
+    pub(crate) health: SlotWriter<'static, Health>,
+    pub(crate) pins: Option<SlotWriter<'static, SimPins>>,
 }
 
 impl Writers {
-    pub fn create(segments: &Segments, with_sim: bool) -> Self {
+    pub(crate) fn create(segments: &Segments, with_sim: bool) -> Self {
         let words = |topic| segments.words(topic).expect("the loop writes it");
         let id = |topic| segments.identity(topic);
         let depth = |topic: &Topic| topic.depth as usize;
@@ -85,19 +85,19 @@ impl Writers {
 }
 
 /// A served run directory.
-pub struct TestLoop {
-    pub world: Arc<Mutex<World>>,
-    pub writers: Writers,
+pub(crate) struct TestLoop {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) writers: Writers,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl TestLoop {
-    pub fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         Self::start_with(dir, true)
     }
 
-    pub fn start_with(dir: &Path, with_sim: bool) -> Self {
+    pub(crate) fn start_with(dir: &Path, with_sim: bool) -> Self {
         let lock = RunDir::create(dir).expect("run dir").lock().expect("lock");
         let segments = Segments::create(ROBOT, with_sim, false).expect("segments");
         let writers = Writers::create(&segments, with_sim);
@@ -115,7 +115,7 @@ impl TestLoop {
     }
 
     /// Ends the loop: its sockets close. Fails if the server panicked.
-    pub fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.join();
     }
 
@@ -127,7 +127,7 @@ impl TestLoop {
     }
 
     /// Waits until the world is as wished; housekeeping is another thread.
-    pub fn until(&self, what: &str, mut is_so: impl FnMut(&World) -> bool) {
+    pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut(&World) -> bool) {
         let end = Instant::now() + Duration::from_secs(10);
         while !is_so(&self.world.lock().unwrap()) {
             assert!(Instant::now() < end, "waited in vain until {what}");
@@ -145,22 +145,22 @@ impl Drop for TestLoop {
 }
 
 /// A directory for one test; other users may enter it.
-pub fn run_dir() -> TempDir {
+pub(crate) fn run_dir() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().expect("a temporary directory");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
     dir
 }
 
-pub fn client(dir: &Path, process: &str) -> Client {
+pub(crate) fn client(dir: &Path, process: &str) -> Client {
     Client::connect(dir, ROBOT, process).expect("the loop is there")
 }
 
 /// A guest that says what it likes, for what `Client` would never do.
-pub struct RawGuest(pub OwnedFd);
+pub(crate) struct RawGuest(pub(crate) OwnedFd);
 
 impl RawGuest {
-    pub fn connect(dir: &Path, name: &str) -> Self {
+    pub(crate) fn connect(dir: &Path, name: &str) -> Self {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
             .expect("socket");
         let patience = TimeVal::new(5, 0);
@@ -172,7 +172,7 @@ impl RawGuest {
     }
 
     /// Connects to `segments.sock` and says Hello.
-    pub fn hello(dir: &Path, process: &str) -> Self {
+    pub(crate) fn hello(dir: &Path, process: &str) -> Self {
         let guest = Self::connect(dir, SEGMENTS_SOCKET);
         let request = Request {
             process: text(process).unwrap(),
@@ -184,7 +184,7 @@ impl RawGuest {
         guest
     }
 
-    pub fn send(&self, bytes: &[u8], fds: &[i32]) -> nix::Result<usize> {
+    pub(crate) fn send(&self, bytes: &[u8], fds: &[i32]) -> nix::Result<usize> {
         let rights = [ControlMessage::ScmRights(fds)];
         let with = if fds.is_empty() { &rights[..0] } else { &rights[..] };
         let parts = [IoSlice::new(bytes)];
@@ -192,7 +192,7 @@ impl RawGuest {
     }
 
     /// One message, empty if the other side closed.
-    pub fn receive(&self) -> (Vec<u8>, Option<OwnedFd>) {
+    pub(crate) fn receive(&self) -> (Vec<u8>, Option<OwnedFd>) {
         let mut bytes = vec![0; 512];
         let mut control = cmsg_space!([i32; 4]);
         let mut fds = Vec::new();
@@ -218,7 +218,7 @@ impl RawGuest {
         (bytes, fd)
     }
 
-    pub fn ask(&self, request: &Request) -> Option<(Reply, Option<OwnedFd>)> {
+    pub(crate) fn ask(&self, request: &Request) -> Option<(Reply, Option<OwnedFd>)> {
         self.send(request.as_bytes(), &[]).ok()?;
         let (bytes, fd) = self.receive();
         Reply::read_from_bytes(&bytes).ok().map(|reply| (reply, fd))
@@ -226,12 +226,19 @@ impl RawGuest {
 }
 
 /// Runs `act` in a thread of its own as another user; `None`, loudly, where that is not possible.
-/// The raw system call changes this one thread only, unlike libc's wrapper.
-pub fn as_uid<T: Send + 'static>(uid: u32, act: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Raw system calls change this one thread only, unlike libc's wrappers.
+pub(crate) fn as_uid<T: Send + 'static>(
+    uid: u32,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let result = thread::spawn(move || {
-        // SAFETY: changes the credentials of this short-lived thread and touches no memory.
-        let changed = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
-        (changed == 0).then(act)
+        // SAFETY: changes the groups of this short-lived thread and touches no memory.
+        let groups = unsafe { libc::syscall(libc::SYS_setgroups, 0, 0) };
+        // SAFETY: as above.
+        let group = unsafe { libc::syscall(libc::SYS_setresgid, uid, uid, uid) };
+        // SAFETY: as above, and the user comes last, because it takes the right to do the others.
+        let user = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+        (groups == 0 && group == 0 && user == 0).then(act)
     })
     .join()
     .expect("the other user does not panic");

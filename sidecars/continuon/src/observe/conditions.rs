@@ -69,7 +69,8 @@ impl Machine {
             isolated_cpus: line("/sys/devices/system/cpu/isolated")
                 .unwrap_or_else(|| "none".to_owned()),
             virtual_machine: cpuinfo.lines().any(|line| {
-                line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "hypervisor")
+                line.starts_with("flags")
+                    && line.split_whitespace().any(|flag| flag == "hypervisor")
             }),
         }
     }

@@ -80,7 +80,8 @@ mod tests {
         (1..=100_000_u64).for_each(|n| collector.add(n * 10));
         let spread = collector.spread().expect("100 000 samples");
         assert_eq!((spread.samples, spread.min, spread.max), (100_000, 10, 1_000_000));
-        for (found, exact) in [(spread.p50, 500_000), (spread.p99, 990_000), (spread.p999, 999_000)] {
+        for (found, exact) in [(spread.p50, 500_000), (spread.p99, 990_000), (spread.p999, 999_000)]
+        {
             assert!(found.abs_diff(exact) <= exact / 1000, "{found} for {exact}");
         }
     }

@@ -54,7 +54,8 @@ impl Watch {
     /// # Errors
     /// Nobody serves there, or serves another robot or another build.
     pub fn start(run_dir: &Path, robot: &str, period_ns: u64) -> Result<Self, Failure> {
-        let mut client = Client::connect(run_dir, robot, topics::CONTINUON).map_err(not_possible)?;
+        let mut client =
+            Client::connect(run_dir, robot, topics::CONTINUON).map_err(not_possible)?;
         let telemetry = client
             .ring_reader_from_oldest::<Telemetry>(&topics::TELEMETRY)
             .map_err(not_possible)?;
@@ -154,7 +155,8 @@ impl Reader {
                 Read::Lapped { lost } => seen.trace.lost += lost,
                 Read::Empty => break,
                 Read::Corrupt => {
-                    let words = "the telemetry ring is corrupt: something wrote where only the loop may";
+                    let words =
+                        "the telemetry ring is corrupt: something wrote where only the loop may";
                     seen.trouble.get_or_insert_with(|| words.to_owned());
                     break;
                 }

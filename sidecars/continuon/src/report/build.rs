@@ -118,7 +118,9 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
                 if let Some(cut) = power_cut_after_ms(seen) {
                     worse(
                         Verdict::StoppedByItself,
-                        format!("the plant's monostable cut motor power {cut:.1} ms after the last heartbeat edge"),
+                        format!(
+                            "the plant's monostable cut motor power {cut:.1} ms after the last heartbeat edge"
+                        ),
                     );
                 }
             }
@@ -160,7 +162,8 @@ fn told_end(end: &ProcessEnd) -> String {
 
 /// Why the loop left Active, in words, with what mends it.
 fn told_departure(departure: &Departure, seen: &Seen) -> String {
-    let mut words = format!("the car stopped by itself: Active to {}", mode_name(departure.change.to));
+    let mut words =
+        format!("the car stopped by itself: Active to {}", mode_name(departure.change.to));
     for fault in departure.change.causes.faults() {
         if !matches!(fault.severity(), rt_wire::Severity::Warning) {
             words.push_str(&format!("; {}: {} {}", fault.name(), fault.meaning(), fault.mend()));
@@ -225,7 +228,8 @@ fn notes(facts: &Facts<'_>) -> Vec<String> {
     let limits = &seen.trace.real_limits;
     if limits.overload_trip_count + limits.estop_trip_count > 0 {
         notes.push(
-            "a real board would have stopped: this machine does not keep a real board's time".to_owned(),
+            "a real board would have stopped: this machine does not keep a real board's time"
+                .to_owned(),
         );
     }
     notes

@@ -2,7 +2,6 @@
 
 use crate::observe::spread::Spread;
 use crate::report::{Report, Verdict};
-use std::fmt::Write;
 
 /// Width of the first column.
 const LABEL: usize = 22;
@@ -98,7 +97,8 @@ fn head(out: &mut Text, report: &Report, colour: bool) {
 fn drive(out: &mut Text, report: &Report) {
     let plant = &report.plant;
     out.title("drive");
-    let lap = |time_s: Option<f64>| time_s.map_or("-".to_owned(), |time_s| format!("{time_s:.2} s"));
+    let lap =
+        |time_s: Option<f64>| time_s.map_or("-".to_owned(), |time_s| format!("{time_s:.2} s"));
     out.row(
         "laps",
         &format!(
@@ -148,7 +148,9 @@ fn timing(out: &mut Text, report: &Report) {
         ),
     );
     let words = report.definitions;
-    out.line("  from the cycle's release: wake-up latency to its begin, output jitter to driven pins;");
+    out.line(
+        "  from the cycle's release: wake-up latency to its begin, output jitter to driven pins;",
+    );
     out.line(&format!("  command latency: {}", words.command_latency));
 }
 
@@ -270,7 +272,10 @@ fn conditions(out: &mut Text, report: &Report) {
     out.row("kernel", &format!("{}  {}", machine.kernel, machine.kernel_version));
     out.row("preemption", &machine.preemption);
     let virtual_machine = if machine.virtual_machine { ", a virtual machine" } else { "" };
-    out.row("processor", &format!("{}, {} cores{virtual_machine}", machine.cpu_model, machine.cores));
+    out.row(
+        "processor",
+        &format!("{}, {} cores{virtual_machine}", machine.cpu_model, machine.cores),
+    );
     out.row("governor", &machine.governor);
     out.row(
         "isolation",
@@ -313,10 +318,7 @@ fn microseconds(ns: u64) -> String {
 }
 
 fn mebibytes(bytes: u64) -> String {
-    let mut out = String::new();
     #[expect(clippy::cast_precision_loss, reason = "for people, to a tenth of a MiB")]
     let mebibytes = bytes as f64 / 1_048_576.0;
-    // Writing to a String does not fail.
-    drop(write!(out, "{mebibytes:.1} MiB"));
-    out
+    format!("{mebibytes:.1} MiB")
 }

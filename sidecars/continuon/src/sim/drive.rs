@@ -111,7 +111,12 @@ fn drive(
         let (driven_ns, sequence, departed, moving) = {
             let seen = fleet.watch()?.seen();
             let trace = &seen.trace;
-            (trace.driven_ns(), trace.newest.sequence, trace.departure.is_some(), moving_line(&seen))
+            (
+                trace.driven_ns(),
+                trace.newest.sequence,
+                trace.departure.is_some(),
+                moving_line(&seen),
+            )
         };
         if departed {
             return Ok(Ended::ByItself);

@@ -220,7 +220,8 @@ fn missing(seen: &Seen) -> Vec<&'static str> {
         seen.heartbeats.get(place).copied().flatten()
     };
     let runs = |name| {
-        heartbeat(name).is_some_and(|heartbeat| heartbeat.state.get() == Some(SidecarState::Running))
+        heartbeat(name)
+            .is_some_and(|heartbeat| heartbeat.state.get() == Some(SidecarState::Running))
     };
     let records = heartbeat(RLDS_LOGGER)
         .is_some_and(|heartbeat| heartbeat.flags.has(HeartbeatFlags::RECORDING));

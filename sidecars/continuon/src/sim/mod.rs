@@ -10,12 +10,12 @@
 //! This module knows the processes by their command lines and segments only. It must never leave one
 //! of them running, whatever happens. Shown by: tests/processes.rs, and the journey in `tests/`.
 
-mod drive;
-mod fleet;
-mod plan;
-mod process;
-mod start_child;
-mod virtual_run;
+pub mod drive;
+pub mod fleet;
+pub mod plan;
+pub mod process;
+pub mod start_child;
+pub mod virtual_run;
 
 pub use start_child::become_child;
 

@@ -47,9 +47,8 @@ impl Plan {
         let track_argument = absolute_track(&args.track)?;
         let (run_dir, date) = run_dir::create(&args.out, "sim")?;
         let robot_path = run_dir.join("robot.json");
-        std::fs::write(&robot_path, robot.to_json()).map_err(|error| {
-            Failure::not_possible(format!("{}: {error}", robot_path.display()))
-        })?;
+        std::fs::write(&robot_path, robot.json())
+            .map_err(|error| Failure::not_possible(format!("{}: {error}", robot_path.display())))?;
         Ok(Self {
             robot,
             robot_path,

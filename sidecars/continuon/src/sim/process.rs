@@ -38,8 +38,9 @@ pub struct Process {
 /// # Errors
 /// A program is missing there.
 pub fn beside_us(program: &str) -> Result<PathBuf, Failure> {
-    let us = std::env::current_exe()
-        .map_err(|error| Failure::not_possible(format!("cannot find our own executable: {error}")))?;
+    let us = std::env::current_exe().map_err(|error| {
+        Failure::not_possible(format!("cannot find our own executable: {error}"))
+    })?;
     let path = us.with_file_name(program);
     if path.is_file() {
         return Ok(path);
@@ -93,12 +94,6 @@ impl Process {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
-    }
-
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// How it ended, if it has.
@@ -168,7 +163,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // It fails only if the child has ended, which the next look tells.
-            drop(kill(Pid::from_raw(pid), signal));
+            kill(Pid::from_raw(pid), signal).ok();
         }
     }
 }

@@ -19,7 +19,9 @@ use std::process::Command;
 /// The program is missing or not executable, or the parent is gone already.
 pub fn become_child(args: &StartChildArgs) -> Failure {
     if let Err(error) = prctl::set_pdeathsig(Signal::SIGTERM) {
-        return Failure::not_possible(format!("cannot ask for SIGTERM at the parent's death: {error}"));
+        return Failure::not_possible(format!(
+            "cannot ask for SIGTERM at the parent's death: {error}"
+        ));
     }
     // The parent may have died before the wish was made; then nobody would ever end us.
     if getppid() != Pid::from_raw(args.parent_pid) {

@@ -1,0 +1,91 @@
+//! What a shell sees: exit codes, what is on stdout, and what on stderr.
+
+mod support;
+
+use serde_json::Value;
+use support::{Installed, stderr, stdout};
+
+#[test]
+fn help_gives_an_example_of_every_kind_and_names_the_exit_codes() {
+    let output = Installed::new().run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = stdout(&output);
+    for part in ["continuon sim --seconds 60", "continuon top", "2 misuse", "3 not possible here"] {
+        assert!(help.contains(part), "{part} in {help}");
+    }
+    assert!(!help.contains("start-child"), "an inner step is nobody's business");
+}
+
+#[test]
+fn a_wrong_option_is_misuse() {
+    let installed = Installed::new();
+    for args in [
+        &["sim", "--secons", "3"][..],
+        &["sim", "--seconds", "0"],
+        &["sim", "--spin-us", "often"],
+        &["sim", "--rate-hz", "100000"],
+        &["drive"],
+        &["arm", "--robot", "a", "--run-dir", "b"],
+    ] {
+        assert_eq!(installed.run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_wrong_track_is_misuse_names_the_nearest_and_leaves_no_folder() {
+    let installed = Installed::new();
+    let output = installed.run(&["sim", "--track", "twistee"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("twisty"), "{}", stderr(&output));
+    assert!(stdout(&output).is_empty());
+    assert!(!installed.path("runs").exists());
+}
+
+#[test]
+fn without_a_running_robot_the_answer_is_no_and_says_how_to_get_one() {
+    let installed = Installed::new();
+    for args in [&["arm"][..], &["disarm"], &["estop"], &["reset"], &["top", "--once"]] {
+        let output = installed.run(args);
+        // A robot of this machine's own may run in /run/continuon; then this says nothing.
+        if stderr(&output).contains("no robot runs") {
+            assert_eq!(output.status.code(), Some(1), "{args:?}");
+            assert!(stderr(&output).contains("continuon sim"), "{}", stderr(&output));
+        }
+    }
+    let output = installed.run(&["arm", "--run-dir", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn with_json_an_error_is_one_object_too() {
+    let output = Installed::new().run(&["--json", "arm", "--run-dir", "nowhere"]);
+    let told: Value = serde_json::from_str(&stdout(&output)).expect("one object");
+    assert_eq!(told["exit_code"], 1);
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("nowhere")));
+}
+
+#[test]
+fn config_checks_explains_and_prints_a_schema() {
+    let installed = Installed::new();
+    let schema = installed.run(&["config", "schema"]);
+    let schema: Value = serde_json::from_slice(&schema.stdout).expect("a JSON schema");
+    assert!(schema.get("properties").is_some());
+
+    let wrong = installed.path("wrong.json");
+    std::fs::write(&wrong, r#"{"name": "x", "board": "sim", "timimg": {}}"#).expect("written");
+    let output = installed.run(&["config", "check", "wrong.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("timing"), "the nearest key: {}", stderr(&output));
+    let output = installed.run(&["config", "check", "wrong.json", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!(told["valid"], false);
+    assert_eq!(told["errors"][0]["line"], 1);
+
+    let right = installed.path("right.json");
+    std::fs::write(&right, r#"{"name": "x", "board": "sim"}"#).expect("written");
+    assert_eq!(installed.run(&["config", "check", "right.json"]).status.code(), Some(0));
+    let output = installed.run(&["config", "explain", "right.json"]);
+    assert!(stdout(&output).contains("period_us"), "{}", stdout(&output));
+    assert_eq!(installed.run(&["config", "check", "none.json"]).status.code(), Some(2));
+}
