@@ -10,20 +10,11 @@ const CYCLES: u64 = 2_000_000;
 fn main() -> Result<(), hil::plant::TrackError> {
     let point = |step: i32| {
         let (sin, cos) = libm::sincos(f64::from(step) * std::f64::consts::TAU / 120.0);
-        TrackPoint {
-            x_m: 1.6 * cos,
-            y_m: 1.6 * sin,
-            w_right_m: 0.5,
-            w_left_m: 0.5,
-        }
+        TrackPoint { x_m: 1.6 * cos, y_m: 1.6 * sin, w_right_m: 0.5, w_left_m: 0.5 }
     };
     let track = Track::new(&(0..120).map(point).collect::<Vec<_>>())?;
     let mut plant = Plant::new(PlantParams::donkey_1_10(), track, 1, 0);
-    let mut inputs = Inputs {
-        relay_on: true,
-        steering_pulse_us: 1500.0,
-        ..Inputs::default()
-    };
+    let mut inputs = Inputs { relay_on: true, steering_pulse_us: 1500.0, ..Inputs::default() };
     let started = Instant::now();
     for cycle in 1..=CYCLES {
         inputs.heartbeat_edges += 1;

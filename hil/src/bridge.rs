@@ -122,7 +122,8 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Looks at the plant after a step and tells its status. `inputs` are the pins of that step.
+    /// Looks at the plant after a step, often enough to see its top speed, and tells its status.
+    /// `inputs` are the pins of that step.
     pub fn status(&mut self, plant: &Plant, inputs: &Inputs) -> rt_wire::PlantStatus {
         let status = plant.status();
         let motion = &status.motion;

@@ -6,3 +6,4 @@
 
 pub mod bridge;
 pub mod plant;
+pub mod process;

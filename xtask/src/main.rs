@@ -1,2 +1,81 @@
-//! Skeleton.
-fn main() {}
+//! `cargo xtask …`: what this workspace is built, judged and tried with.
+//!
+//! Every verb runs what a person could type as well; nothing here is part of the product. Tests:
+//! beside each calculation.
+
+mod ci;
+mod fix;
+mod sabotage;
+mod sim;
+mod tidy;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask sim --seconds 20        build what a run needs, then `continuon sim --seconds 20`
+  cargo xtask ci                      all that CI runs, a line per lane
+  cargo xtask fix                     format, and accept changed snapshots
+  cargo xtask tidy                    what reviews forget, in under 3 s
+  cargo xtask sabotage                plant each known bug, and show which test catches it
+  cargo xtask sabotage estop          only those whose name has `estop` in it
+
+Exit codes: 0 ok, 1 the answer is no, 2 misuse, 3 not possible here (and why).";
+
+/// Builds, judges and tries this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build what a pilot-driven run needs, then run `continuon sim` with these arguments.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Arguments of `continuon sim`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Run every lane of `.ci/run`.
+    Ci,
+    /// Format everything and regenerate the snapshots.
+    Fix,
+    /// Check what reviews forget: who may know whom, unsafe in its places, and more.
+    Tidy {
+        /// One JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Plant each bug of `tests/sabotage` in a copy, and expect its oracle to fail.
+    Sabotage {
+        /// Only patches whose name contains one of these.
+        names: Vec<String>,
+    },
+}
+
+/// How a verb ends: `Ok(false)` is a no.
+type Answer = Result<bool, String>;
+
+fn main() -> ExitCode {
+    let answer = match Cli::parse().verb {
+        Verb::Sim { args } => sim::run(&args),
+        Verb::Ci => ci::run(),
+        Verb::Fix => fix::run(),
+        Verb::Tidy { json } => tidy::run(json),
+        Verb::Sabotage { names } => sabotage::run(&names),
+    };
+    match answer {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::from(3)
+        }
+    }
+}

@@ -25,11 +25,7 @@ pub(crate) fn valid_pulse(params: &PlantParams, pulse_us: f64) -> Option<f64> {
 /// A pulse within its calibration, as −1 (min) to 1 (max).
 fn normalised(pulse_us: f64, min_us: f64, neutral_us: f64, max_us: f64) -> f64 {
     let offset = pulse_us - neutral_us;
-    let span = if offset < 0.0 {
-        neutral_us - min_us
-    } else {
-        max_us - neutral_us
-    };
+    let span = if offset < 0.0 { neutral_us - min_us } else { max_us - neutral_us };
     (offset / span).clamp(-1.0, 1.0)
 }
 
@@ -45,11 +41,7 @@ pub struct SteeringServo {
 impl SteeringServo {
     /// A servo at straight wheels.
     pub fn new(params: &Servo) -> Self {
-        Self {
-            params: *params,
-            held_us: params.pulse_neutral_us,
-            angle_rad: 0.0,
-        }
+        Self { params: *params, held_us: params.pulse_neutral_us, angle_rad: 0.0 }
     }
 
     /// A frame arrived; without a pulse in it the servo holds what it had.
@@ -63,12 +55,7 @@ impl SteeringServo {
 
     /// Moves for `step_s`.
     pub fn step(&mut self, step_s: f64) {
-        let Servo {
-            pulse_min_us,
-            pulse_neutral_us,
-            pulse_max_us,
-            ..
-        } = self.params;
+        let Servo { pulse_min_us, pulse_neutral_us, pulse_max_us, .. } = self.params;
         let asked = normalised(self.held_us, pulse_min_us, pulse_neutral_us, pulse_max_us);
         let target_rad = if asked < 0.0 {
             -asked * self.params.angle_at_min_rad
@@ -139,30 +126,20 @@ impl SpeedController {
         };
         let asked = self.asked();
         if !self.is_ready() {
-            self.neutral_for_s = if asked == 0.0 {
-                self.neutral_for_s + step_s
-            } else {
-                0.0
-            };
+            self.neutral_for_s = if asked == 0.0 { self.neutral_for_s + step_s } else { 0.0 };
             return MotorOutput::default();
         }
         let p = &self.params;
         let against = (asked < 0.0 && speed_m_per_s > p.reverse_below_m_per_s)
             || (asked > 0.0 && speed_m_per_s < -p.reverse_below_m_per_s);
-        let brake = if against {
-            (asked.abs() * p.full_brake).max(p.drag_brake)
-        } else {
-            p.drag_brake
-        };
+        let brake =
+            if against { (asked.abs() * p.full_brake).max(p.drag_brake) } else { p.drag_brake };
         let gain = if asked < 0.0 { p.reverse_gain } else { 1.0 };
         let target = if against { 0.0 } else { asked * gain };
         let change = p.duty_rate_per_s * step_s;
         // Braking starts at once; the ramp protects only the drive.
-        self.duty = if against {
-            0.0
-        } else {
-            self.duty + (target - self.duty).clamp(-change, change)
-        };
+        self.duty =
+            if against { 0.0 } else { self.duty + (target - self.duty).clamp(-change, change) };
 
         let emf_v = p.back_emf_v_per_m_per_s * speed_m_per_s;
         // The source sags by its resistance times duty times motor current: solved in closed form.
@@ -236,10 +213,7 @@ mod tests {
         assert!((servo.angle_rad - 0.4189).abs() < 1e-3);
         servo.frame(None);
         servo.step(STEP_S);
-        assert!(
-            (servo.angle_rad - 0.4189).abs() < 1e-3,
-            "no pulse: it holds"
-        );
+        assert!((servo.angle_rad - 0.4189).abs() < 1e-3, "no pulse: it holds");
     }
 
     #[test]
@@ -272,10 +246,7 @@ mod tests {
         let neutral = settled(&mut controller, 1500.0, 2.0);
         let braked = settled(&mut controller, 1000.0, 2.0);
         assert!(neutral.force_n < 0.0, "drag brake {neutral:?}");
-        assert!(
-            braked.force_n < 2.0 * neutral.force_n,
-            "{braked:?} against {neutral:?}"
-        );
+        assert!(braked.force_n < 2.0 * neutral.force_n, "{braked:?} against {neutral:?}");
         assert_eq!(braked.battery_current_a, 0.0);
     }
 

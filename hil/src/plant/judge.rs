@@ -60,11 +60,7 @@ impl Judge {
         let laps = self.lap_times_ns.len() as f64;
         // A place just before the line is behind it, not nearly a lap ahead.
         let into_lap_m = self.place.along_m;
-        let behind = if into_lap_m > 0.5 * length_m {
-            length_m
-        } else {
-            0.0
-        };
+        let behind = if into_lap_m > 0.5 * length_m { length_m } else { 0.0 };
         self.progress_m = laps * length_m + into_lap_m - behind;
         self.judged_ns = now_ns;
         self.lap_started_ns = now_ns;
@@ -95,9 +91,7 @@ impl Judge {
 
     /// How far the outermost wheel lies beyond the edge; negative inside.
     fn beyond_m(&self, (x_m, y_m): (f64, f64), wheels: [(f64, f64); 4]) -> f64 {
-        let reach_m = wheels
-            .iter()
-            .map(|(wx, wy)| super::vehicle::length(wx - x_m, wy - y_m));
+        let reach_m = wheels.iter().map(|(wx, wy)| super::vehicle::length(wx - x_m, wy - y_m));
         let reach_m = reach_m.fold(0.0, f64::max);
         // No wheel is further from the line than the car and its reach: most of the time that is
         // answer enough.
@@ -106,9 +100,7 @@ impl Judge {
             return outermost_m;
         }
         let beyond = |&(wx, wy): &(f64, f64)| {
-            self.track
-                .project_near(&self.place, WINDOW_M, wx, wy)
-                .beyond_m()
+            self.track.project_near(&self.place, WINDOW_M, wx, wy).beyond_m()
         };
         wheels.iter().map(beyond).fold(f64::NEG_INFINITY, f64::max)
     }
@@ -120,11 +112,7 @@ impl Judge {
         if much_nearer {
             let ahead_m =
                 (elsewhere.along_m - self.place.along_m).rem_euclid(self.track.length_m());
-            self.progress_m += if ahead_m > 0.0 {
-                ahead_m - self.track.length_m()
-            } else {
-                0.0
-            };
+            self.progress_m += if ahead_m > 0.0 { ahead_m - self.track.length_m() } else { 0.0 };
             self.place = elsewhere;
         }
     }
@@ -141,8 +129,7 @@ impl Judge {
         let next_line_m = line_m + length_m;
         if self.progress_m >= next_line_m {
             let crossed_ns = self.crossed_ns(next_line_m, before_m, elapsed_ns, now_ns);
-            self.lap_times_ns
-                .push(crossed_ns.saturating_sub(self.lap_started_ns));
+            self.lap_times_ns.push(crossed_ns.saturating_sub(self.lap_started_ns));
             self.lap_started_ns = crossed_ns;
         }
     }
@@ -150,11 +137,7 @@ impl Judge {
     /// When progress passed `line_m`, interpolated within the last look.
     fn crossed_ns(&self, line_m: f64, before_m: f64, elapsed_ns: u64, now_ns: u64) -> u64 {
         let gained_m = self.progress_m - before_m;
-        let share = if gained_m > 0.0 {
-            (self.progress_m - line_m) / gained_m
-        } else {
-            0.0
-        };
+        let share = if gained_m > 0.0 { (self.progress_m - line_m) / gained_m } else { 0.0 };
         now_ns - (share.clamp(0.0, 1.0) * elapsed_ns as f64) as u64
     }
 
@@ -217,12 +200,7 @@ mod tests {
     fn circle() -> Track {
         let point = |step: i32| {
             let (sin, cos) = libm::sincos(f64::from(step) * std::f64::consts::TAU / 240.0);
-            TrackPoint {
-                x_m: 2.0 * cos,
-                y_m: 2.0 * sin,
-                w_right_m: 0.5,
-                w_left_m: 0.5,
-            }
+            TrackPoint { x_m: 2.0 * cos, y_m: 2.0 * sin, w_right_m: 0.5, w_left_m: 0.5 }
         };
         Track::new(&(0..240).map(point).collect::<Vec<_>>()).expect("a circle is a track")
     }
@@ -236,12 +214,7 @@ mod tests {
 
     impl Drive {
         fn new() -> Self {
-            Self {
-                judge: Judge::new(circle(), 0, 2.0, 0.0),
-                now_ns: 0,
-                turned: 0.0,
-                radius_m: 2.0,
-            }
+            Self { judge: Judge::new(circle(), 0, 2.0, 0.0), now_ns: 0, turned: 0.0, radius_m: 2.0 }
         }
 
         fn see(&mut self, x_m: f64, y_m: f64) {
@@ -268,12 +241,8 @@ mod tests {
         drive.drive(0.99);
         assert_eq!(drive.judge.lap_times_ns().len(), 0);
         drive.drive(2.02);
-        let laps: Vec<f64> = drive
-            .judge
-            .lap_times_ns()
-            .iter()
-            .map(|ns| *ns as f64 * 1e-9)
-            .collect();
+        let laps: Vec<f64> =
+            drive.judge.lap_times_ns().iter().map(|ns| *ns as f64 * 1e-9).collect();
         assert_eq!(laps.len(), 3);
         for lap_s in &laps[1..] {
             assert!((lap_s - std::f64::consts::TAU).abs() < 2e-4, "{lap_s}");
@@ -291,11 +260,7 @@ mod tests {
         assert_eq!(drive.judge.lap_times_ns().len(), 0);
         drive.drive(-1.5);
         drive.drive(1.6);
-        assert_eq!(
-            drive.judge.lap_times_ns().len(),
-            0,
-            "a lap backwards must be driven back"
-        );
+        assert_eq!(drive.judge.lap_times_ns().len(), 0, "a lap backwards must be driven back");
         drive.drive(1.0);
         assert_eq!(drive.judge.lap_times_ns().len(), 1);
         drive.drive(-0.15);
@@ -309,14 +274,9 @@ mod tests {
         drive.drive(1.02);
         drive.drive(-0.1);
         drive.drive(1.1);
-        let [_, second_ns] = drive.judge.lap_times_ns() else {
-            panic!("two laps")
-        };
+        let [_, second_ns] = drive.judge.lap_times_ns() else { panic!("two laps") };
         let second_s = *second_ns as f64 * 1e-9;
-        assert!(
-            (second_s - std::f64::consts::TAU).abs() < 1e-3,
-            "{second_s}"
-        );
+        assert!((second_s - std::f64::consts::TAU).abs() < 1e-3, "{second_s}");
     }
 
     #[test]
@@ -329,22 +289,14 @@ mod tests {
 
     /// A rectangle of 8 m by 3 m, counter-clockwise from the origin, half a metre to each side.
     fn rectangle() -> Track {
-        let point = |(x_m, y_m): (f64, f64)| TrackPoint {
-            x_m,
-            y_m,
-            w_right_m: 0.5,
-            w_left_m: 0.5,
-        };
+        let point = |(x_m, y_m): (f64, f64)| TrackPoint { x_m, y_m, w_right_m: 0.5, w_left_m: 0.5 };
         let corners = [(0.0, 0.0), (8.0, 0.0), (8.0, 3.0), (0.0, 3.0)];
         Track::new(&corners.map(point)).expect("a rectangle is a track")
     }
 
     #[test]
     fn a_short_cut_is_off_track_and_gives_no_lap() {
-        let mut drive = Drive {
-            judge: Judge::new(rectangle(), 0, 0.0, 0.0),
-            ..Drive::new()
-        };
+        let mut drive = Drive { judge: Judge::new(rectangle(), 0, 0.0, 0.0), ..Drive::new() };
         let mut at = (0.0, 0.0);
         let mut go = |drive: &mut Drive, corners: &[(f64, f64)]| {
             for &(x_m, y_m) in corners {
@@ -357,23 +309,13 @@ mod tests {
         };
         // From one straight over the grass to the other, and on to the line.
         go(&mut drive, &[(4.0, 0.0), (4.0, 3.0), (2.0, 3.0)]);
-        assert!(
-            !drive.judge.is_off_track(),
-            "it is on the track again, elsewhere"
-        );
+        assert!(!drive.judge.is_off_track(), "it is on the track again, elsewhere");
         assert_eq!(drive.judge.off_track_count(), 1);
         assert!(drive.judge.progress_m() < 0.0, "the cut is no progress");
         go(&mut drive, &[(0.0, 3.0), (0.0, 0.0), (7.0, 0.0)]);
         assert_eq!(drive.judge.lap_times_ns().len(), 0);
-        go(
-            &mut drive,
-            &[(8.0, 0.0), (8.0, 3.0), (0.0, 3.0), (0.0, 0.0), (1.0, 0.0)],
-        );
-        assert_eq!(
-            drive.judge.lap_times_ns().len(),
-            1,
-            "the whole lap after the cut counts"
-        );
+        go(&mut drive, &[(8.0, 0.0), (8.0, 3.0), (0.0, 3.0), (0.0, 0.0), (1.0, 0.0)]);
+        assert_eq!(drive.judge.lap_times_ns().len(), 1, "the whole lap after the cut counts");
     }
 
     #[test]
@@ -391,10 +333,7 @@ mod tests {
         let off_s = drive.judge.off_track_ns() as f64 * 1e-9;
         let driven_s = 0.25 * std::f64::consts::TAU;
         assert!(drive.judge.off_track_count() >= 1);
-        assert!(
-            off_s > 0.5 * driven_s && off_s <= driven_s + 0.01,
-            "{off_s} of {driven_s}"
-        );
+        assert!(off_s > 0.5 * driven_s && off_s <= driven_s + 0.01, "{off_s} of {driven_s}");
     }
 
     #[test]

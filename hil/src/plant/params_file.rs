@@ -120,11 +120,8 @@ impl PlantParams {
     /// Reads parameters from JSON text; `file` is the name used in errors.
     pub fn from_json(text: &str, file: &str) -> Result<Self, ParamsError> {
         let named = || file.to_string();
-        let groups: Object<Object<Entry>> =
-            serde_json::from_str(text).map_err(|source| ParamsError::Form {
-                file: named(),
-                source,
-            })?;
+        let groups: Object<Object<Entry>> = serde_json::from_str(text)
+            .map_err(|source| ParamsError::Form { file: named(), source })?;
         for (group, entries) in &groups.0 {
             let known: Vec<&Parameter> = PARAMETERS.iter().filter(|p| p.group == group).collect();
             if known.is_empty() {
@@ -140,31 +137,14 @@ impl PlantParams {
         }
         let params = Self::build(|parameter| {
             let key = format!("{}.{}", parameter.group, parameter.key);
-            let Parameter {
-                lowest,
-                highest,
-                meaning,
-                ..
-            } = *parameter;
-            let entry = groups
-                .get(parameter.group)
-                .and_then(|entries| entries.get(parameter.key));
+            let Parameter { lowest, highest, meaning, .. } = *parameter;
+            let entry = groups.get(parameter.group).and_then(|entries| entries.get(parameter.key));
             let Some(entry) = entry else {
-                return Err(ParamsError::Missing {
-                    file: named(),
-                    key,
-                    meaning,
-                    lowest,
-                    highest,
-                });
+                return Err(ParamsError::Missing { file: named(), key, meaning, lowest, highest });
             };
             let line = line_of(text, parameter.group, Some(parameter.key));
             if entry.why.trim().is_empty() {
-                return Err(ParamsError::Unsourced {
-                    file: named(),
-                    line,
-                    key,
-                });
+                return Err(ParamsError::Unsourced { file: named(), line, key });
             }
             let found = entry.value;
             if !(lowest..=highest).contains(&found) {
@@ -180,10 +160,7 @@ impl PlantParams {
             Ok(found)
         })?;
         match params.contradiction() {
-            Some(reason) => Err(ParamsError::Contradiction {
-                file: named(),
-                reason,
-            }),
+            Some(reason) => Err(ParamsError::Contradiction { file: named(), reason }),
             None => Ok(params),
         }
     }
@@ -203,10 +180,7 @@ struct Object<T>(Vec<(String, T)>);
 
 impl<T> Object<T> {
     fn get(&self, key: &str) -> Option<&T> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 }
 
@@ -239,24 +213,14 @@ fn unknown<'a>(
     key: &str,
     names: impl Iterator<Item = &'a str>,
 ) -> ParamsError {
-    let nearest = names
-        .min_by_key(|name| edit_distance(name, key))
-        .unwrap_or_default()
-        .to_string();
-    ParamsError::Unknown {
-        file: file.to_string(),
-        line,
-        key: key.to_string(),
-        nearest,
-    }
+    let nearest = names.min_by_key(|name| edit_distance(name, key)).unwrap_or_default().to_string();
+    ParamsError::Unknown { file: file.to_string(), line, key: key.to_string(), nearest }
 }
 
 /// The line of a key in its group, counted from 1; 0 when it is written with escapes.
 fn line_of(text: &str, group: &str, key: Option<&str>) -> usize {
     let after = |from: usize, name: &str| {
-        text[from..]
-            .find(&format!("\"{name}\""))
-            .map(|at| from + at + name.len())
+        text[from..].find(&format!("\"{name}\"")).map(|at| from + at + name.len())
     };
     let at = after(0, group).and_then(|at| match key {
         Some(key) => after(at, key),

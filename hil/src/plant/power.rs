@@ -23,13 +23,7 @@ pub struct Monostable {
 impl Monostable {
     /// Dropped out, nothing seen yet.
     pub fn new(hold_ns: u64) -> Self {
-        Self {
-            hold_ns,
-            seen: None,
-            last_edge_ns: None,
-            is_on: false,
-            mismatch_count: 0,
-        }
+        Self { hold_ns, seen: None, last_edge_ns: None, is_on: false, mismatch_count: 0 }
     }
 
     /// Takes the pin as now read; returns the edges since the last reading. The first reading and a
@@ -52,9 +46,7 @@ impl Monostable {
         if edge {
             self.last_edge_ns = Some(now_ns);
         }
-        self.is_on = self
-            .last_edge_ns
-            .is_some_and(|at| now_ns - at < self.hold_ns);
+        self.is_on = self.last_edge_ns.is_some_and(|at| now_ns - at < self.hold_ns);
     }
 
     /// Whether it lets the relay be on.
@@ -100,11 +92,7 @@ impl Relay {
             return;
         }
         self.opposed_ns += step_ns;
-        let after_ns = if coil_on {
-            self.close_after_ns
-        } else {
-            self.open_after_ns
-        };
+        let after_ns = if coil_on { self.close_after_ns } else { self.open_after_ns };
         if self.opposed_ns >= after_ns {
             self.is_closed = coil_on;
             self.opposed_ns = 0;
@@ -118,9 +106,7 @@ impl Relay {
 }
 
 /// Open-circuit voltage of a lithium polymer cell at 0, 10 … 100 % charge (usual published curve).
-const CELL_V: [f64; 11] = [
-    3.27, 3.61, 3.69, 3.71, 3.75, 3.80, 3.84, 3.91, 3.98, 4.08, 4.20,
-];
+const CELL_V: [f64; 11] = [3.27, 3.61, 3.69, 3.71, 3.75, 3.80, 3.84, 3.91, 3.98, 4.08, 4.20];
 
 /// The battery: voltage from charge, less what its resistance takes.
 #[derive(Debug, Clone)]
@@ -192,11 +178,7 @@ mod tests {
     #[test]
     fn edge_count_tells_edges_that_the_level_hides() {
         let mut monostable = Monostable::new(30_000_000);
-        assert_eq!(
-            monostable.read(100, true),
-            0,
-            "the first reading is the reference"
-        );
+        assert_eq!(monostable.read(100, true), 0, "the first reading is the reference");
         assert_eq!(monostable.read(102, true), 2, "two edges, same level");
         assert_eq!(monostable.read(102, true), 0, "stuck high");
         assert_eq!(monostable.read(103, false), 1);
@@ -226,10 +208,7 @@ mod tests {
         let mut battery = Battery::new(&params);
         let rested = battery.voltage_v();
         battery.step(20.0, 1e-3);
-        assert!(
-            (rested - battery.voltage_v() - 0.4).abs() < 0.01,
-            "20 A through 20 mOhm"
-        );
+        assert!((rested - battery.voltage_v() - 0.4).abs() < 0.01, "20 A through 20 mOhm");
         for _ in 0..3600 {
             battery.step(4.0, 1.0);
         }

@@ -13,11 +13,7 @@ pub(crate) struct Random {
 
 impl Random {
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let mut random = Self {
-            state: 0,
-            increment: (stream << 1) | 1,
-            spare: None,
-        };
+        let mut random = Self { state: 0, increment: (stream << 1) | 1, spare: None };
         random.next_u32();
         random.state = random.state.wrapping_add(seed);
         random.next_u32();
@@ -26,9 +22,7 @@ impl Random {
 
     pub(crate) fn next_u32(&mut self) -> u32 {
         let old = self.state;
-        self.state = old
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(self.increment);
+        self.state = old.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(self.increment);
         let mixed = (((old >> 18) ^ old) >> 27) as u32;
         mixed.rotate_right((old >> 59) as u32)
     }
@@ -67,14 +61,7 @@ mod tests {
         let drawn: Vec<u32> = (0..6).map(|_| random.next_u32()).collect();
         assert_eq!(
             drawn,
-            [
-                0xa15c_02b7,
-                0x7b47_f409,
-                0xba1d_3330,
-                0x83d2_f293,
-                0xbfa4_784b,
-                0xcbed_606e
-            ]
+            [0xa15c_02b7, 0x7b47_f409, 0xba1d_3330, 0x83d2_f293, 0xbfa4_784b, 0xcbed_606e]
         );
     }
 

@@ -105,10 +105,7 @@ struct Clock {
 
 impl Clock {
     fn new(start_ns: u64, period_us: f64) -> Self {
-        Self {
-            period_ns: (period_us * 1e3) as u64,
-            next_ns: start_ns,
-        }
+        Self { period_ns: (period_us * 1e3) as u64, next_ns: start_ns }
     }
 
     fn due(&mut self, now_ns: u64) -> bool {
@@ -116,9 +113,7 @@ impl Clock {
         if due {
             // On its grid; readings that a gap skipped are skipped.
             let late = (now_ns - self.next_ns) / self.period_ns;
-            self.next_ns = self
-                .next_ns
-                .saturating_add((late + 1).saturating_mul(self.period_ns));
+            self.next_ns = self.next_ns.saturating_add((late + 1).saturating_mul(self.period_ns));
         }
         due
     }
@@ -176,24 +171,14 @@ impl SensorSet {
             return;
         }
         let due = self.clocks.each_mut().map(|clock| clock.due(now_ns));
-        self.next_ns = self
-            .clocks
-            .iter()
-            .map(|clock| clock.next_ns)
-            .min()
-            .unwrap_or(now_ns);
+        self.next_ns = self.clocks.iter().map(|clock| clock.next_ns).min().unwrap_or(now_ns);
         let [imu, encoder, pose, battery, temperature] = due;
         if imu {
             let value = self.imu(truth.motion);
             put(&mut self.sample.imu, now_ns, cuts.imu, value);
         }
         if encoder && let Some(value) = self.wheel_speed(now_ns, truth.travelled_m) {
-            put(
-                &mut self.sample.wheel_speed_m_per_s,
-                now_ns,
-                cuts.wheel_encoder,
-                value,
-            );
+            put(&mut self.sample.wheel_speed_m_per_s, now_ns, cuts.wheel_encoder, value);
         }
         if pose {
             let value = self.pose(truth.motion);
@@ -207,21 +192,12 @@ impl SensorSet {
         if temperature {
             let noise = self.random[4].normal(self.params.temperature_noise_c);
             let value = truth.soc_temperature_c + noise;
-            put(
-                &mut self.sample.soc_temperature_c,
-                now_ns,
-                cuts.soc_temperature,
-                value,
-            );
+            put(&mut self.sample.soc_temperature_c, now_ns, cuts.soc_temperature, value);
         }
     }
 
     fn imu(&mut self, motion: &Motion) -> Imu {
-        let force = [
-            motion.accel_forward_m_per_s2,
-            motion.accel_left_m_per_s2,
-            9.81,
-        ];
+        let force = [motion.accel_forward_m_per_s2, motion.accel_left_m_per_s2, 9.81];
         let turn = [0.0, 0.0, motion.yaw_rate_rad_per_s];
         let random = &mut self.random[0];
         let mut noisy = |value: [f64; 3], bias: [f64; 3], sigma: f64| {
@@ -260,18 +236,10 @@ fn put<T>(sampled: &mut Sampled<T>, mono_ns: u64, cut: bool, value: T) {
     if cut {
         sampled.valid = false;
     } else {
-        *sampled = Sampled {
-            mono_ns,
-            valid: true,
-            value,
-        };
+        *sampled = Sampled { mono_ns, valid: true, value };
     }
 }
 
 fn quantised(value: f64, step: f64) -> f64 {
-    if step > 0.0 {
-        (value / step).round() * step
-    } else {
-        value
-    }
+    if step > 0.0 { (value / step).round() * step } else { value }
 }

@@ -90,9 +90,7 @@ impl Track {
         }
         let usable = |p: &TrackPoint| {
             [p.x_m, p.y_m].iter().all(|v| v.abs() < 1e6)
-                && [p.w_right_m, p.w_left_m]
-                    .iter()
-                    .all(|v| *v > 0.0 && *v < 1e6)
+                && [p.w_right_m, p.w_left_m].iter().all(|v| *v > 0.0 && *v < 1e6)
         };
         if let Some(bad) = points.iter().position(|point| !usable(point)) {
             return Err(TrackError::BadPoint(bad));
@@ -119,15 +117,9 @@ impl Track {
             });
             start_m += length_m;
         }
-        let narrowest_m = points
-            .iter()
-            .map(|p| p.w_right_m.min(p.w_left_m))
-            .fold(f64::INFINITY, f64::min);
-        Ok(Self {
-            segments,
-            length_m: start_m,
-            narrowest_m,
-        })
+        let narrowest_m =
+            points.iter().map(|p| p.w_right_m.min(p.w_left_m)).fold(f64::INFINITY, f64::min);
+        Ok(Self { segments, length_m: start_m, narrowest_m })
     }
 
     /// Once around.
@@ -211,12 +203,7 @@ mod tests {
     use super::*;
 
     fn points(corners: &[(f64, f64)]) -> Vec<TrackPoint> {
-        let point = |&(x_m, y_m)| TrackPoint {
-            x_m,
-            y_m,
-            w_right_m: 0.3,
-            w_left_m: 0.6,
-        };
+        let point = |&(x_m, y_m)| TrackPoint { x_m, y_m, w_right_m: 0.3, w_left_m: 0.6 };
         corners.iter().map(point).collect()
     }
 
@@ -230,31 +217,18 @@ mod tests {
         assert!((left.beyond_m() + 0.1).abs() < 1e-12);
         let right = track.project(2.0, -0.5);
         assert_eq!(right.beside_m, -0.5);
-        assert!(
-            (right.beyond_m() - 0.2).abs() < 1e-12,
-            "narrower to the right"
-        );
+        assert!((right.beyond_m() - 0.2).abs() < 1e-12, "narrower to the right");
     }
 
     #[test]
     fn window_keeps_to_its_own_lane_where_the_track_passes_near_itself() {
         // A hairpin: there along y = 0, back along y = 0.8.
-        let corners = [
-            (0.0, 0.0),
-            (2.0, 0.0),
-            (4.0, 0.0),
-            (4.0, 0.8),
-            (2.0, 0.8),
-            (0.0, 0.8),
-        ];
+        let corners = [(0.0, 0.0), (2.0, 0.0), (4.0, 0.0), (4.0, 0.8), (2.0, 0.8), (0.0, 0.8)];
         let track = Track::new(&points(&corners)).expect("a hairpin is a track");
         let near = track.project(2.0, 0.0);
         let local = track.project_near(&near, 0.5, 2.1, 0.6);
         assert!(local.along_m < 3.0, "stays on the way there: {local:?}");
-        assert!(
-            track.project(2.1, 0.6).along_m > 5.0,
-            "though the way back is nearer"
-        );
+        assert!(track.project(2.1, 0.6).along_m > 5.0, "though the way back is nearer");
     }
 
     #[test]
@@ -270,14 +244,8 @@ mod tests {
     #[test]
     fn what_is_no_track_is_refused() {
         let refused = |corners: &[(f64, f64)]| Track::new(&points(corners)).expect_err("refused");
-        assert_eq!(
-            refused(&[(0.0, 0.0), (1.0, 0.0)]),
-            TrackError::TooFewPoints(2)
-        );
-        assert_eq!(
-            refused(&[(0.0, 0.0), (1.0, 0.0), (0.0, 0.0)]),
-            TrackError::TooFewPoints(2)
-        );
+        assert_eq!(refused(&[(0.0, 0.0), (1.0, 0.0)]), TrackError::TooFewPoints(2));
+        assert_eq!(refused(&[(0.0, 0.0), (1.0, 0.0), (0.0, 0.0)]), TrackError::TooFewPoints(2));
         let twice = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.0), (0.0, 1.0)];
         assert_eq!(refused(&twice), TrackError::RepeatedPoint(1));
         let nan = [(0.0, 0.0), (1.0, f64::NAN), (0.0, 1.0)];

@@ -130,12 +130,7 @@ impl Vehicle {
 
     /// Advances by `step_s` (a fixed, short step).
     pub fn step(&mut self, push: Push, step_s: f64) {
-        let Motion {
-            yaw_rad,
-            forward_m_per_s: vx,
-            left_m_per_s: vy,
-            ..
-        } = self.motion;
+        let Motion { yaw_rad, forward_m_per_s: vx, left_m_per_s: vy, .. } = self.motion;
         let turn = self.motion.yaw_rate_rad_per_s;
         let (sin_d, cos_d) = (self.sin_steering, self.cos_steering);
 
@@ -166,11 +161,7 @@ impl Vehicle {
         let mut new_vy = vy + (front_left_n + rear_y_n) / self.mass_kg * step_s;
         let mut new_turn = turn + moment / self.inertia_kg_m2 * step_s;
         let held = push.drive_n.abs() <= push.dry_friction_n;
-        if held
-            && [new_vx, new_vy, new_turn]
-                .iter()
-                .all(|speed| speed.abs() < REST)
-        {
+        if held && [new_vx, new_vy, new_turn].iter().all(|speed| speed.abs() < REST) {
             (new_vx, new_vy, new_turn) = (0.0, 0.0, 0.0);
         }
 
@@ -259,10 +250,7 @@ mod tests {
         let grip = 20.0;
         let small = vehicle.side_force_n(0.01, 5.0, 5.0, grip, 0.0);
         let slip = 0.01 / (25.0_f64 + 0.25).sqrt();
-        assert!(
-            (small + 5.0 * grip * slip).abs() < 0.01 * small.abs(),
-            "{small}"
-        );
+        assert!((small + 5.0 * grip * slip).abs() < 0.01 * small.abs(), "{small}");
         for across in [-9.0, -1.0, 1.0, 9.0] {
             let force = vehicle.side_force_n(across, 0.3, 5.0, grip, 12.0);
             assert!(force.abs() <= 16.0 + 1e-12, "{force} beside 12 N of drive");

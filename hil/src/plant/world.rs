@@ -54,12 +54,7 @@ impl Plant {
     pub fn new(params: PlantParams, track: Track, seed: u64, start_ns: u64) -> Self {
         let mut vehicle = Vehicle::new(&params);
         let (x_m, y_m, yaw_rad) = track.start();
-        vehicle.motion = Motion {
-            x_m,
-            y_m,
-            yaw_rad,
-            ..Motion::default()
-        };
+        vehicle.motion = Motion { x_m, y_m, yaw_rad, ..Motion::default() };
         Self {
             params_hash: params.hash(),
             time_ns: start_ns,
@@ -89,9 +84,7 @@ impl Plant {
     /// the whole way. Heartbeat edges since the last call are taken as evenly spread over it, so
     /// that an observer that comes late does not make a healthy heartbeat look dead.
     pub fn step(&mut self, until_ns: u64, inputs: &Inputs) {
-        let edges = self
-            .monostable
-            .read(inputs.heartbeat_edges, inputs.heartbeat_level);
+        let edges = self.monostable.read(inputs.heartbeat_edges, inputs.heartbeat_level);
         if !self.faults.heartbeat_cut {
             self.edges_pending = self.edges_pending.saturating_add(edges);
         }
@@ -120,10 +113,8 @@ impl Plant {
             let late = (self.time_ns - self.next_frame_ns) / self.frame_ns;
             let frames_ns = (late + 1).saturating_mul(self.frame_ns);
             self.next_frame_ns = self.next_frame_ns.saturating_add(frames_ns);
-            self.servo
-                .frame(valid_pulse(&self.params, inputs.steering_pulse_us));
-            self.controller
-                .frame(valid_pulse(&self.params, inputs.throttle_pulse_us));
+            self.servo.frame(valid_pulse(&self.params, inputs.steering_pulse_us));
+            self.controller.frame(valid_pulse(&self.params, inputs.throttle_pulse_us));
         }
         self.servo.step(STEP_S);
         self.vehicle.steer(self.servo.angle_rad);
@@ -157,8 +148,7 @@ impl Plant {
     /// Pump, relay and mushroom; returns whether the motor has power in this step.
     fn switch_power(&mut self, relay_on: bool, edge: bool) -> bool {
         self.monostable.step(self.time_ns, edge);
-        self.relay
-            .step(relay_on && self.monostable.is_on(), STEP_NS);
+        self.relay.step(relay_on && self.monostable.is_on(), STEP_NS);
         let powered = self.relay_is_closed() && !self.lines.estop_pressed;
         if powered {
             self.power_cut_since_ns = None;
@@ -184,25 +174,13 @@ impl Plant {
 
     /// The four wheel centres: front left, front right, rear left, rear right.
     pub fn wheels(&self) -> [(f64, f64); 4] {
-        let Motion {
-            x_m, y_m, yaw_rad, ..
-        } = self.vehicle.motion;
+        let Motion { x_m, y_m, yaw_rad, .. } = self.vehicle.motion;
         let (sin_yaw, cos_yaw) = libm::sincos(yaw_rad);
         let chassis = &self.params.chassis;
         let half_m = 0.5 * chassis.wheel_track_m;
         let (front_m, rear_m) = (chassis.cog_to_front_axle_m, -chassis.cog_to_rear_axle_m);
-        [
-            (front_m, half_m),
-            (front_m, -half_m),
-            (rear_m, half_m),
-            (rear_m, -half_m),
-        ]
-        .map(|(x, y)| {
-            (
-                x_m + cos_yaw * x - sin_yaw * y,
-                y_m + sin_yaw * x + cos_yaw * y,
-            )
-        })
+        [(front_m, half_m), (front_m, -half_m), (rear_m, half_m), (rear_m, -half_m)]
+            .map(|(x, y)| (x_m + cos_yaw * x - sin_yaw * y, y_m + sin_yaw * x + cos_yaw * y))
     }
 
     /// What the robot's inputs carry now; the lines are of this instant.
@@ -214,15 +192,8 @@ impl Plant {
             arm_pressed: self.lines.arm_pressed,
             relay_closed: self.relay_is_closed(),
         };
-        let lines = Sampled {
-            mono_ns: self.time_ns,
-            valid: true,
-            value,
-        };
-        SensorSample {
-            lines,
-            ..self.sensors.sample
-        }
+        let lines = Sampled { mono_ns: self.time_ns, valid: true, value };
+        SensorSample { lines, ..self.sensors.sample }
     }
 
     /// What an observer sees.
@@ -281,13 +252,7 @@ impl Plant {
 
     /// Puts the car down elsewhere, rolling straight at `forward_m_per_s`.
     pub fn place(&mut self, x_m: f64, y_m: f64, yaw_rad: f64, forward_m_per_s: f64) {
-        self.vehicle.motion = Motion {
-            x_m,
-            y_m,
-            yaw_rad,
-            forward_m_per_s,
-            ..Motion::default()
-        };
+        self.vehicle.motion = Motion { x_m, y_m, yaw_rad, forward_m_per_s, ..Motion::default() };
         self.judge.place_at(self.time_ns, x_m, y_m);
     }
 
@@ -303,44 +268,19 @@ impl Plant {
     /// Names the state to the last bit: two runs are equal if these are equal all along.
     pub fn state_hash(&self) -> u64 {
         let mut hash = Fnv::new();
-        let Motion {
-            x_m,
-            y_m,
-            yaw_rad,
-            forward_m_per_s,
-            left_m_per_s,
-            ..
-        } = self.vehicle.motion;
+        let Motion { x_m, y_m, yaw_rad, forward_m_per_s, left_m_per_s, .. } = self.vehicle.motion;
         let turn = self.vehicle.motion.yaw_rate_rad_per_s;
         let imu = self.sensors.sample.imu.value;
         let pose = self.sensors.sample.pose.value;
         let scalars = [
             [x_m, y_m, yaw_rad, forward_m_per_s, left_m_per_s, turn],
-            [
-                self.servo.angle_rad,
-                self.battery.charge,
-                self.battery.voltage_v(),
-                0.0,
-                0.0,
-                0.0,
-            ],
-            [
-                pose.x_m,
-                pose.y_m,
-                pose.yaw_rad,
-                self.distance_m,
-                self.judge.progress_m(),
-                0.0,
-            ],
+            [self.servo.angle_rad, self.battery.charge, self.battery.voltage_v(), 0.0, 0.0, 0.0],
+            [pose.x_m, pose.y_m, pose.yaw_rad, self.distance_m, self.judge.progress_m(), 0.0],
         ];
         let wheel = self.sensors.sample.wheel_speed_m_per_s.value;
         let battery = self.sensors.sample.battery_v.value;
         let temperature = self.sensors.sample.soc_temperature_c.value;
-        for value in scalars
-            .into_iter()
-            .flatten()
-            .chain([wheel, battery, temperature])
-        {
+        for value in scalars.into_iter().flatten().chain([wheel, battery, temperature]) {
             hash.f64(value);
         }
         for value in imu.accel_m_per_s2.into_iter().chain(imu.gyro_rad_per_s) {

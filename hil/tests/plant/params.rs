@@ -25,52 +25,30 @@ fn embedded_file_is_the_car_that_it_documents() {
 #[test]
 fn unknown_key_is_refused_with_line_and_nearest_name() {
     let error = refusal("\"mass_kg\"", "\"mas_kg\"");
-    assert_eq!(
-        error,
-        "car.json, line 3: unknown key `mas_kg`; did you mean `mass_kg`?"
-    );
+    assert_eq!(error, "car.json, line 3: unknown key `mas_kg`; did you mean `mass_kg`?");
     let error = refusal("\"tyre\"", "\"tire\"");
-    assert!(
-        error.contains("unknown key `tire`; did you mean `tyre`?"),
-        "{error}"
-    );
+    assert!(error.contains("unknown key `tire`; did you mean `tyre`?"), "{error}");
     let error = refusal("\"value\": 3.74", "\"valu\": 3.74");
-    assert!(
-        error.contains("unknown field `valu`") && error.contains("line 3"),
-        "{error}"
-    );
+    assert!(error.contains("unknown field `valu`") && error.contains("line 3"), "{error}");
 }
 
 #[test]
 fn missing_doubled_and_unsourced_keys_are_refused() {
     let text = DONKEY_1_10_JSON;
-    let line = text
-        .lines()
-        .find(|line| line.contains("\"yaw_inertia_kg_m2\""))
-        .expect("stands there");
+    let line =
+        text.lines().find(|line| line.contains("\"yaw_inertia_kg_m2\"")).expect("stands there");
     let error = refusal(line, "");
-    assert!(
-        error.contains("`chassis.yaw_inertia_kg_m2` is missing"),
-        "{error}"
-    );
+    assert!(error.contains("`chassis.yaw_inertia_kg_m2` is missing"), "{error}");
     let error = refusal(line, &format!("{line}\n{line}"));
-    assert!(
-        error.contains("`yaw_inertia_kg_m2` stands there twice"),
-        "{error}"
-    );
+    assert!(error.contains("`yaw_inertia_kg_m2` stands there twice"), "{error}");
     let error = refusal("\"F1TENTH gym, parameter I\"", "\" \"");
-    assert!(
-        error.contains("`chassis.yaw_inertia_kg_m2` has an empty `why`"),
-        "{error}"
-    );
+    assert!(error.contains("`chassis.yaw_inertia_kg_m2` has an empty `why`"), "{error}");
 }
 
 #[test]
 fn every_parameter_is_held_to_its_range() {
     for parameter in PARAMETERS {
-        let group = DONKEY_1_10_JSON
-            .find(&format!("\"{}\": {{", parameter.group))
-            .expect("group");
+        let group = DONKEY_1_10_JSON.find(&format!("\"{}\": {{", parameter.group)).expect("group");
         let key = format!("\"{}\": {{ \"value\": ", parameter.key);
         let start = group + DONKEY_1_10_JSON[group..].find(&key).expect("key") + key.len();
         let end = start + DONKEY_1_10_JSON[start..].find(',').expect("comma");
@@ -90,12 +68,12 @@ fn values_that_contradict_each_other_are_refused() {
     assert!(error.contains("opposite signs"), "{error}");
     let low = "\"pulse_max_us\": { \"value\": 2000.0";
     let high = "\"pulse_neutral_us\": { \"value\": 1500.0";
-    let text = DONKEY_1_10_JSON
-        .replacen(low, "\"pulse_max_us\": { \"value\": 1600.0", 1)
-        .replacen(high, "\"pulse_neutral_us\": { \"value\": 1650.0", 1);
-    let error = PlantParams::from_json(&text, "car.json")
-        .expect_err("refused")
-        .to_string();
+    let text = DONKEY_1_10_JSON.replacen(low, "\"pulse_max_us\": { \"value\": 1600.0", 1).replacen(
+        high,
+        "\"pulse_neutral_us\": { \"value\": 1650.0",
+        1,
+    );
+    let error = PlantParams::from_json(&text, "car.json").expect_err("refused").to_string();
     assert!(error.contains("servo: pulses 1000, 1650, 1600"), "{error}");
 }
 
@@ -104,9 +82,7 @@ fn a_car_too_stiff_for_the_step_is_refused() {
     let stiff = DONKEY_1_10_JSON
         .replace("\"value\": 4.718", "\"value\": 30.0")
         .replace("\"value\": 5.4562", "\"value\": 30.0");
-    let error = PlantParams::from_json(&stiff, "car.json")
-        .expect_err("unstable")
-        .to_string();
+    let error = PlantParams::from_json(&stiff, "car.json").expect_err("unstable").to_string();
     assert!(error.contains("too stiff"), "{error}");
 }
 
@@ -122,11 +98,6 @@ fn hash_follows_values_and_not_their_reasons() {
 #[test]
 fn missing_file_is_named() {
     let path = std::path::Path::new("no/such/car.json");
-    let error = PlantParams::from_file(path)
-        .expect_err("is not there")
-        .to_string();
-    assert!(
-        error.starts_with("no/such/car.json: cannot be read:"),
-        "{error}"
-    );
+    let error = PlantParams::from_file(path).expect_err("is not there").to_string();
+    assert!(error.starts_with("no/such/car.json: cannot be read:"), "{error}");
 }

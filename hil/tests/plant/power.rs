@@ -59,10 +59,7 @@ fn stuck_pin_is_silence_whatever_its_level() {
 fn cut_heartbeat_wire_is_silence() {
     let mut rig = Rig::armed(1);
     let cut_ns = cut_after_ns(&mut rig, |rig| {
-        rig.plant.set_faults(Faults {
-            heartbeat_cut: true,
-            ..Faults::default()
-        });
+        rig.plant.set_faults(Faults { heartbeat_cut: true, ..Faults::default() });
     });
     assert!(cut_ns < 50_000_000, "{cut_ns} ns");
 }
@@ -71,10 +68,7 @@ fn cut_heartbeat_wire_is_silence() {
 fn relay_pin_cuts_power_at_once_and_the_mushroom_sooner() {
     let relay_ns = cut_after_ns(&mut Rig::armed(1), |rig| rig.inputs.relay_on = false);
     let mushroom_ns = cut_after_ns(&mut Rig::armed(1), |rig| {
-        rig.plant.set_lines(Lines {
-            estop_pressed: true,
-            ..Lines::default()
-        });
+        rig.plant.set_lines(Lines { estop_pressed: true, ..Lines::default() });
     });
     assert!(relay_ns <= 6_000_000, "{relay_ns} ns");
     assert!(mushroom_ns <= 1_000_000, "{mushroom_ns} ns");
@@ -83,18 +77,12 @@ fn relay_pin_cuts_power_at_once_and_the_mushroom_sooner() {
 #[test]
 fn welded_relay_is_seen_in_its_feedback_and_only_the_mushroom_helps() {
     let mut rig = Rig::armed(1);
-    rig.plant.set_faults(Faults {
-        relay_welded: true,
-        ..Faults::default()
-    });
+    rig.plant.set_faults(Faults { relay_welded: true, ..Faults::default() });
     rig.inputs.relay_on = false;
     rig.run(100);
     assert!(rig.plant.sensors().lines.value.relay_closed);
     assert!(!rig.plant.status().power_cut);
-    rig.plant.set_lines(Lines {
-        estop_pressed: true,
-        ..Lines::default()
-    });
+    rig.plant.set_lines(Lines { estop_pressed: true, ..Lines::default() });
     rig.run(1);
     assert!(rig.plant.status().power_cut);
 }
@@ -131,20 +119,12 @@ fn car_stops_within_3_s_from_3_m_per_s_when_power_is_cut() {
     for speed_m_per_s in [1.0, 2.0, 3.0] {
         let mut rig = Rig::armed(1);
         rig.hold_speed(speed_m_per_s, 5000);
-        assert!(
-            (rig.forward() - speed_m_per_s).abs() < 0.2,
-            "{}",
-            rig.forward()
-        );
+        assert!((rig.forward() - speed_m_per_s).abs() < 0.2, "{}", rig.forward());
         // Killed: the pins hold their last pulses, the heartbeat is silent.
         rig.alive = false;
         rig.run(3000);
         assert!(rig.plant.status().power_cut);
-        assert!(
-            rig.forward() < 0.05,
-            "{} m/s after 3 s from {speed_m_per_s}",
-            rig.forward()
-        );
+        assert!(rig.forward() < 0.05, "{} m/s after 3 s from {speed_m_per_s}", rig.forward());
     }
 }
 
@@ -178,17 +158,11 @@ fn power_that_comes_back_does_not_drive_before_neutral() {
 #[test]
 fn blocked_wheels_stall_the_car_under_throttle() {
     let mut rig = Rig::armed(1);
-    rig.plant.set_faults(Faults {
-        wheels_blocked: true,
-        ..Faults::default()
-    });
+    rig.plant.set_faults(Faults { wheels_blocked: true, ..Faults::default() });
     rig.inputs.throttle_pulse_us = 1800.0;
     rig.run(1000);
     assert_eq!(rig.forward(), 0.0);
-    assert!(
-        rig.plant.status().battery_v < 7.9,
-        "the motor draws its stall current"
-    );
+    assert!(rig.plant.status().battery_v < 7.9, "the motor draws its stall current");
 }
 
 #[test]

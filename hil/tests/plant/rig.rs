@@ -9,12 +9,7 @@ pub(crate) const START_NS: u64 = 5_000_000_000;
 pub(crate) fn oval() -> Track {
     let mut points = Vec::new();
     let mut add = |x_m: f64, y_m: f64| {
-        points.push(TrackPoint {
-            x_m,
-            y_m,
-            w_right_m: 0.6,
-            w_left_m: 0.6,
-        });
+        points.push(TrackPoint { x_m, y_m, w_right_m: 0.6, w_left_m: 0.6 });
     };
     for step in 0..32 {
         add(f64::from(step) * 0.25, 0.0);

@@ -35,10 +35,7 @@ fn full_throttle_reaches_a_plausible_top_speed() {
     rig.run(7000);
     let top = rig.forward();
     rig.run(500);
-    assert!(
-        (2.0..6.5).contains(&after_1_s),
-        "{after_1_s} m/s after a second"
-    );
+    assert!((2.0..6.5).contains(&after_1_s), "{after_1_s} m/s after a second");
     assert!((5.0..8.0).contains(&top), "{top} m/s");
     assert!((rig.forward() - top).abs() < 0.02, "settled at {top}");
     let lean = rig.plant.status().motion.left_m_per_s.abs();
@@ -62,20 +59,14 @@ fn settled_radius_m(speed_m_per_s: f64, steering_pulse_us: f64) -> (f64, f64) {
     let status = rig.plant.status();
     let motion = status.motion;
     let kinematic = PlantParams::donkey_1_10().wheelbase_m() / libm::tan(status.steering_rad);
-    (
-        motion.forward_m_per_s / motion.yaw_rate_rad_per_s,
-        kinematic,
-    )
+    (motion.forward_m_per_s / motion.yaw_rate_rad_per_s, kinematic)
 }
 
 #[test]
 fn slow_bends_are_kinematic() {
     for pulse_us in [1200.0, 1350.0, 1650.0, 1800.0, 2000.0] {
         let (radius, kinematic) = settled_radius_m(0.5, pulse_us);
-        assert!(
-            (radius / kinematic - 1.0).abs() < 0.03,
-            "{radius} m for {kinematic} m"
-        );
+        assert!((radius / kinematic - 1.0).abs() < 0.03, "{radius} m for {kinematic} m");
     }
 }
 
@@ -114,10 +105,7 @@ fn left_pulse_turns_left() {
     rig.inputs.steering_pulse_us = 1800.0;
     rig.hold_speed(1.0, 1500);
     let motion = rig.plant.status().motion;
-    assert!(
-        motion.yaw_rate_rad_per_s > 0.5 && motion.y_m > 0.1,
-        "{motion:?}"
-    );
+    assert!(motion.yaw_rate_rad_per_s > 0.5 && motion.y_m > 0.1, "{motion:?}");
 }
 
 #[test]

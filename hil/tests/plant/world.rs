@@ -50,10 +50,7 @@ fn laps_are_driven_on_sensors_without_leaving_the_track() {
     let best_s = status.best_lap_ns.expect("a lap") as f64 * 1e-9;
     let length_m = rig.plant.track().length_m();
     let mean_m_per_s = length_m / best_s;
-    assert!(
-        (1.6..2.3).contains(&mean_m_per_s),
-        "{length_m} m in {best_s} s"
-    );
+    assert!((1.6..2.3).contains(&mean_m_per_s), "{length_m} m in {best_s} s");
     assert!(status.distance_m > 2.0 * length_m);
     assert_eq!(rig.plant.lap_times_ns().len() as u64, status.laps);
 }
@@ -113,10 +110,7 @@ fn sensors_tell_the_truth_within_their_noise_and_at_their_rates() {
     let sample = rig.plant.sensors();
     let motion = rig.plant.status().motion;
     let speed = sample.wheel_speed_m_per_s.value;
-    assert!(
-        (speed / motion.forward_m_per_s - 1.0).abs() < 0.05,
-        "{speed} for {motion:?}"
-    );
+    assert!((speed / motion.forward_m_per_s - 1.0).abs() < 0.05, "{speed} for {motion:?}");
     assert!((sample.pose.value.x_m + 0.17145 - motion.x_m).abs() < 0.05);
     assert!((sample.imu.value.accel_m_per_s2[2] - 9.81).abs() < 0.8);
     assert!(sample.imu.value.gyro_rad_per_s[2].abs() < 0.05);
@@ -129,11 +123,7 @@ fn sensors_tell_the_truth_within_their_noise_and_at_their_rates() {
         ("battery", sample.battery_v.mono_ns, 50_000_000),
         ("temperature", sample.soc_temperature_c.mono_ns, 500_000_000),
     ] {
-        assert!(
-            rig.now_ns - mono_ns < period_ns,
-            "{name} is {} ns old",
-            rig.now_ns - mono_ns
-        );
+        assert!(rig.now_ns - mono_ns < period_ns, "{name} is {} ns old", rig.now_ns - mono_ns);
     }
     assert_eq!(sample.lines.mono_ns, rig.now_ns);
 }
@@ -143,26 +133,14 @@ fn cut_sensor_keeps_its_old_time_and_disturbs_no_other() {
     let mut whole = Rig::armed(9);
     let mut cut = Rig::armed(9);
     let before_ns = cut.plant.sensors().pose.mono_ns;
-    let cuts = Cuts {
-        pose: true,
-        ..Cuts::default()
-    };
-    cut.plant.set_faults(Faults {
-        cut: cuts,
-        ..Faults::default()
-    });
+    let cuts = Cuts { pose: true, ..Cuts::default() };
+    cut.plant.set_faults(Faults { cut: cuts, ..Faults::default() });
     whole.run(500);
     cut.run(500);
     let (with, without) = (whole.plant.sensors(), cut.plant.sensors());
     assert!(!without.pose.valid);
     assert_eq!(without.pose.mono_ns, before_ns);
-    assert_eq!(
-        SensorSample {
-            pose: with.pose,
-            ..without
-        },
-        with
-    );
+    assert_eq!(SensorSample { pose: with.pose, ..without }, with);
     cut.plant.set_faults(Faults::default());
     cut.run(20);
     assert!(cut.plant.sensors().pose.valid, "it comes back");
@@ -174,38 +152,22 @@ fn buttons_and_contacts_arrive_at_the_lines() {
     let levels = rig.plant.sensors().lines.value;
     assert!(levels.estop_a_closed && levels.estop_b_closed && levels.relay_closed);
     assert!(!levels.reset_pressed && !levels.arm_pressed);
-    rig.plant.set_lines(Lines {
-        estop_pressed: true,
-        reset_pressed: true,
-        arm_pressed: true,
-    });
+    rig.plant.set_lines(Lines { estop_pressed: true, reset_pressed: true, arm_pressed: true });
     let levels = rig.plant.sensors().lines.value;
     assert!(!levels.estop_a_closed && !levels.estop_b_closed);
     assert!(levels.reset_pressed && levels.arm_pressed);
     rig.plant.set_lines(Lines::default());
-    rig.plant.set_faults(Faults {
-        estop_b_stuck_open: true,
-        ..Faults::default()
-    });
+    rig.plant.set_faults(Faults { estop_b_stuck_open: true, ..Faults::default() });
     rig.run(5);
     let levels = rig.plant.sensors().lines.value;
-    assert!(
-        levels.estop_a_closed && !levels.estop_b_closed,
-        "a discrepancy"
-    );
-    assert!(
-        !rig.plant.status().power_cut,
-        "a broken sense contact does not open the circuit"
-    );
+    assert!(levels.estop_a_closed && !levels.estop_b_closed, "a discrepancy");
+    assert!(!rig.plant.status().power_cut, "a broken sense contact does not open the circuit");
 }
 
 #[test]
 fn hot_processor_is_felt() {
     let mut rig = Rig::armed(9);
-    let faults = Faults {
-        soc_temperature_c: Some(90.0),
-        ..Faults::default()
-    };
+    let faults = Faults { soc_temperature_c: Some(90.0), ..Faults::default() };
     rig.plant.set_faults(faults);
     rig.run(600);
     assert!((rig.plant.sensors().soc_temperature_c.value - 90.0).abs() < 2.0);

@@ -5,7 +5,10 @@
 //! the sidecar is required, the car stops. A late heartbeat never trips the e-stop latch. This module
 //! never reads a clock; `now` comes in. Shown by: `tests/control/kernel.rs`.
 
-use rt_wire::{HEARTBEAT_SOURCES, Heartbeat, Limits, Monitors, MonoNs, Sign};
+use rt_wire::{
+    HEARTBEAT_SOURCES, Heartbeat, HeartbeatFlags, Limits, LimitsFlags, Monitors, MonoNs, Sign,
+    topics,
+};
 
 /// Judges every heartbeat, in the order of [`HEARTBEAT_SOURCES`].
 pub(crate) fn judge(
@@ -42,4 +45,21 @@ pub(crate) fn required_lost(signs: &[Sign; HEARTBEAT_SOURCES.len()], limits: &Li
         let required = limits.heartbeats_required.wrapping_shr(bit) & 1 != 0;
         required && matches!(sign, Sign::Lost | Sign::Never)
     })
+}
+
+/// Whether a log is required and nothing records: the logger is silent, has no episode open, or says
+/// that it loses records.
+pub(crate) fn log_missing(
+    signs: &[Sign; HEARTBEAT_SOURCES.len()],
+    heartbeats: &[Heartbeat; HEARTBEAT_SOURCES.len()],
+    limits: &Limits,
+) -> bool {
+    let records =
+        HEARTBEAT_SOURCES.iter().zip(signs).zip(heartbeats).any(|((name, sign), heartbeat)| {
+            *name == topics::RLDS_LOGGER
+                && *sign == Sign::OnTime
+                && heartbeat.flags.has(HeartbeatFlags::RECORDING)
+                && !heartbeat.flags.has(HeartbeatFlags::LOG_DEGRADED)
+        });
+    limits.flags.has(LimitsFlags::REQUIRE_LOG) && !records
 }

@@ -173,7 +173,8 @@ impl Kernel {
         );
         input.target = Level(target.level);
 
-        let forbidden = self.forbids_arming(inbox);
+        let log_missing = heartbeat::log_missing(&signs, &inbox.heartbeats, &self.limits);
+        let forbidden = self.forbids_arming(inbox, log_missing);
         input.estop = has_severity(causes, Severity::Estop);
         input.fatal = has_severity(causes, Severity::Fatal) && !only_failed_self_test(causes);
         let degraded = has_severity(causes.without(Fault::DisarmRequested), Severity::Stop);
@@ -183,7 +184,7 @@ impl Kernel {
 
         let warnings = FaultSet::EMPTY
             .and(Fault::NotRealtime, !is_realtime(inbox))
-            .and(Fault::LogMissing, inbox.housekeeping.flags.has(HousekeepingFlags::LOG_MISSING));
+            .and(Fault::LogMissing, log_missing);
         Judged {
             interlocks: forbidden
                 .with(InterlockSet::DEGRADED, degraded)
@@ -244,17 +245,13 @@ impl Kernel {
     }
 
     /// Conditions that forbid arming and nothing else.
-    fn forbids_arming(&self, inbox: &Inbox) -> InterlockSet {
+    fn forbids_arming(&self, inbox: &Inbox, log_missing: bool) -> InterlockSet {
         let real = self.limits.flags.has(LimitsFlags::REAL_BOARD);
-        let flags = inbox.housekeeping.flags;
-        let log_required = self.limits.flags.has(LimitsFlags::REQUIRE_LOG);
+        let sealed = inbox.housekeeping.flags.has(HousekeepingFlags::SEALED);
         InterlockSet::EMPTY
             .with(InterlockSet::NOT_REALTIME, real && !is_realtime(inbox))
-            .with(
-                InterlockSet::LOG_MISSING,
-                log_required && flags.has(HousekeepingFlags::LOG_MISSING),
-            )
-            .with(InterlockSet::NOT_SEALED, !flags.has(HousekeepingFlags::SEALED))
+            .with(InterlockSet::LOG_MISSING, log_missing)
+            .with(InterlockSet::NOT_SEALED, !sealed)
     }
 
     /// Why the machine would refuse an arm edge in this cycle, beside a condition that stops it.

@@ -64,7 +64,8 @@ fn reader_that_attaches_at_the_oldest_end_gets_all_that_is_still_there() {
 
 #[test]
 fn lapped_reader_learns_how_many_records_it_missed() {
-    for depth in [2, 4, 8, 16] {
+    for depth in if cfg!(miri) { [2, 4].as_slice() } else { &[2, 4, 8, 16] } {
+        let depth = *depth;
         for ahead in 0..5 * depth as u64 {
             let mem = memory(ring_words::<Words>(depth));
             let mut writer = RingWriter::<Words>::create(&mem, depth, IDENTITY).unwrap();

@@ -33,6 +33,22 @@ use crate::{
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to the loop of one robot.
+///
+/// ```no_run
+/// use rt_shm::Client;
+/// use rt_wire::{Command, Telemetry, topics};
+///
+/// let run_dir = std::path::Path::new("/run/continuon/sim-donkey");
+/// let mut client = Client::connect(run_dir, "sim-donkey", topics::PILOT)?;
+/// let mut telemetry = client.ring_reader::<Telemetry>(&topics::TELEMETRY)?;
+/// let mut commands = client.slot_writer::<Command>(&topics::COMMANDS[2])?;
+/// while client.is_open() {
+///     if let rt_ring::Read::Record { sequence, .. } = telemetry.read() {
+///         commands.write(&Command { sequence, ..Command::default() });
+///     }
+/// }
+/// # Ok::<(), rt_shm::ShmError>(())
+/// ```
 #[derive(Debug)]
 pub struct Client {
     socket: OwnedFd,

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::PeerCredentials;
-use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, recv, sendmsg};
+use nix::sys::socket::sockopt::{PeerCredentials, SndBuf};
+use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, recv, sendmsg, setsockopt};
 
 use crate::{RunLock, ShmError};
 
@@ -26,6 +26,11 @@ pub(crate) const PEERS_MAX: usize = 64;
 const MESSAGES_PER_TURN: usize = 8;
 /// Longer than every message there is, so that a longer one is seen to be none.
 const MESSAGE_BYTES_MAX: usize = 256;
+/// Fewer than there may be peers, so that everybody who comes in is heard once before it may have
+/// to give way.
+const ACCEPTS_PER_TURN: usize = PEERS_MAX / 2;
+/// Room for a handful of unread answers; the kernel rounds it up to its least.
+const SEND_BUFFER_BYTES: usize = 4096;
 /// Without descriptors left, how long nobody is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -90,47 +95,56 @@ impl Endpoint {
     }
 
     /// Waits for at most `timeout`, then takes what is there without ever blocking.
+    ///
+    /// A newcomer is heard only after another look at everybody: whoever died before it connected is
+    /// seen to have gone before it speaks.
     pub(crate) fn turn(&mut self, timeout: Duration) -> Result<Vec<Event>, ShmError> {
+        let mut events = Vec::new();
+        if self.look(timeout, &mut events)? == Door::Opened {
+            self.look(Duration::ZERO, &mut events)?;
+        }
+        Ok(events)
+    }
+
+    fn look(&mut self, timeout: Duration, events: &mut Vec<Event>) -> Result<Door, ShmError> {
         let mut fds = Vec::new();
         self.watch(&mut fds);
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO);
         match poll(&mut fds, timeout) {
             Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(Vec::new()),
+            Err(Errno::EINTR) => return Ok(Door::Shut),
             Err(source) => return Err(ShmError::system("wait for the socket", source)),
         }
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any() == Some(true)).collect();
-        let mut events = Vec::new();
-        let mut gone = Vec::new();
-        for (peer, _) in self.peers.iter_mut().zip(&ready).filter(|(_, is_ready)| **is_ready) {
-            if peer.take_messages(&mut events) == Line::Closed {
-                gone.push(peer.who.id);
+        let mut ready = fds.iter().map(|fd| fd.any() == Some(true)).collect::<Vec<_>>().into_iter();
+        // Oldest first, each one's end after its last words.
+        self.peers.retain_mut(|peer| {
+            let line = if ready.next() == Some(true) { peer.hear(events) } else { Line::Open };
+            if line == Line::Closed {
+                events.push(Event::Closed { id: peer.who.id });
             }
-        }
-        for id in gone {
-            self.remove(id, &mut events);
-        }
-        if ready.last() == Some(&true) {
-            self.accept(&mut events);
-        }
-        Ok(events)
+            line == Line::Open
+        });
+        Ok(if ready.next() == Some(true) { self.accept(events) } else { Door::Shut })
     }
 
-    fn accept(&mut self, events: &mut Vec<Event>) {
-        for _ in 0..PEERS_MAX {
+    fn accept(&mut self, events: &mut Vec<Event>) -> Door {
+        let mut door = Door::Shut;
+        for _ in 0..ACCEPTS_PER_TURN {
             let socket = match self.listener.accept() {
                 Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
                 Err(_) => {
                     // Out of descriptors or memory: the listener stays ready, so look away a while.
                     self.paused_until = Some(Instant::now() + ACCEPT_PAUSE);
-                    return;
+                    break;
                 }
             };
-            let Ok(credentials) = getsockopt(&socket, PeerCredentials) else {
+            let Ok(credentials) = getsockopt(&socket, PeerCredentials) else { continue };
+            // Descriptors in unread answers count against our limit: leave no room for many.
+            if setsockopt(&socket, SndBuf, &SEND_BUFFER_BYTES).is_err() {
                 continue;
-            };
+            }
             if self.peers.len() >= PEERS_MAX && !self.make_room(events) {
                 continue;
             }
@@ -140,14 +154,10 @@ impl Endpoint {
                 pid: u32::try_from(credentials.pid()).unwrap_or(0),
             };
             self.next_id += 1;
-            let mut peer = Peer { who, socket, heard_at: Instant::now(), stays: false };
-            // It may have spoken already, and may be asked to give way in the next round.
-            let line = peer.take_messages(events);
-            self.peers.push(peer);
-            if line == Line::Closed {
-                self.remove(who.id, events);
-            }
+            self.peers.push(Peer { who, socket, heard_at: Instant::now(), stays: false });
+            door = Door::Opened;
         }
+        door
     }
 
     /// Of those who hold nothing, the user with the most connections gives up the one that was
@@ -160,15 +170,10 @@ impl Endpoint {
             .filter(|peer| !peer.stays)
             .max_by_key(|peer| (held_by(peer.who.uid), peer.heard_at.elapsed()))
             .map(|peer| peer.who.id);
-        gives_way.is_some_and(|id| {
-            self.remove(id, events);
-            true
-        })
-    }
-
-    fn remove(&mut self, id: u64, events: &mut Vec<Event>) {
+        let Some(id) = gives_way else { return false };
         self.peers.retain(|peer| peer.who.id != id);
         events.push(Event::Closed { id });
+        true
     }
 
     /// The peer holds something from now on.
@@ -216,8 +221,15 @@ enum Line {
     Closed,
 }
 
+/// Whether somebody came in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Opened,
+    Shut,
+}
+
 impl Peer {
-    fn take_messages(&mut self, events: &mut Vec<Event>) -> Line {
+    fn hear(&mut self, events: &mut Vec<Event>) -> Line {
         for _ in 0..MESSAGES_PER_TURN {
             let mut bytes = vec![0; MESSAGE_BYTES_MAX];
             // Without room for control messages the kernel drops descriptors that come along.

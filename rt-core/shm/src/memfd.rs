@@ -135,9 +135,13 @@ pub(crate) fn no_memory(segment: &str, bytes: usize, source: Errno) -> ShmError 
         Errno::EMFILE => "too many open files: raise RLIMIT_NOFILE (`ulimit -n`)",
         Errno::ENFILE => "too many open files on the machine: raise fs.file-max",
         Errno::EFBIG => "larger than RLIMIT_FSIZE: raise it (`ulimit -f`)",
-        Errno::EAGAIN | Errno::EPERM => "cannot lock memory: raise RLIMIT_MEMLOCK (`ulimit -l`)",
         Errno::ENOSYS | Errno::EINVAL => "this kernel has no sealed memfd: 5.1 or later is needed",
         _ => "the machine or its memory limit (cgroup) is full: free some",
     };
+    ShmError::NoMemory { segment: segment.to_owned(), bytes, source, mend }
+}
+
+pub(crate) fn cannot_lock(segment: &str, bytes: usize, source: Errno) -> ShmError {
+    let mend = "cannot lock it in memory: raise RLIMIT_MEMLOCK (`ulimit -l`), or do not lock";
     ShmError::NoMemory { segment: segment.to_owned(), bytes, source, mend }
 }

@@ -100,6 +100,8 @@ impl OperatorServer {
             }
         }
         self.time_out();
+        // Nobody waits for these any more: what stops the car is carried out, what moves it is not.
+        self.others.retain(|one| one.asker.is_some() || !leads_to_motion(one.pending.kind));
         Ok(())
     }
 
@@ -164,15 +166,13 @@ impl OperatorServer {
     }
 
     fn closed(&mut self, id: u64) {
-        let is_gone = |one: &Waiting| one.asker == Some(id);
-        self.others.retain(|one| !(is_gone(one) && leads_to_motion(one.pending.kind)));
-        self.taken.retain(|one| !is_gone(one));
+        self.taken.retain(|one| one.asker != Some(id));
         for one in self.estops.iter_mut().chain(&mut self.others) {
             one.asker = one.asker.filter(|asker| *asker != id);
         }
     }
 
-    /// Tells those who waited too long. What stops the car stays in its queue all the same.
+    /// Tells those who waited too long.
     fn time_out(&mut self) {
         let is_late = |one: &Waiting| one.since.elapsed() >= ACT_TIMEOUT;
         let mut late: Vec<Waiting> = self.taken.extract_if(.., |one| is_late(one)).collect();
@@ -180,7 +180,6 @@ impl OperatorServer {
             late.push(*one);
             one.asker = None;
         }
-        self.others.retain(|one| one.asker.is_some() || !leads_to_motion(one.pending.kind));
         for one in late {
             self.refuse(&one, Refusal::Timeout);
         }

@@ -12,12 +12,15 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt,
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc::{O_DIRECTORY, O_PATH};
+use nix::sys::socket::sockopt::SendTimeout;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket,
 };
+use nix::sys::time::TimeVal;
 use nix::unistd::geteuid;
 
 use crate::ShmError;
@@ -29,6 +32,8 @@ const LOCK_FILE: &str = "fast-loop.lock";
 const DIR_MODE: u32 = 0o751;
 /// Guests that may wait to be accepted.
 const BACKLOG: i32 = 64;
+/// How long a guest waits to be let in line.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A directory that one robot's sockets may stand in.
 #[derive(Clone, Debug)]
@@ -157,6 +162,9 @@ pub(crate) fn connect_to(dir: &Path, name: &str, place: &str) -> Result<OwnedFd,
     let cannot = |source| ShmError::system(format!("connect to {}", path.display()), source);
     let not_served = |found: &str| ShmError::NotServed { place: format!("{place}{found}") };
     let socket = new_socket(SockFlag::empty()).map_err(cannot)?;
+    // A stopped loop with many waiting would otherwise make us wait for ever.
+    let patience = TimeVal::new(CONNECT_TIMEOUT.as_secs().cast_signed(), 0);
+    setsockopt(&socket, SendTimeout, &patience).map_err(cannot)?;
     let connected =
         Address::new(dir, name).and_then(|address| connect(socket.as_raw_fd(), &address.unix));
     match connected {
@@ -166,6 +174,9 @@ pub(crate) fn connect_to(dir: &Path, name: &str, place: &str) -> Result<OwnedFd,
         }
         Err(Errno::ENOENT) => Err(not_served(&format!(" (no {name})"))),
         Err(Errno::ECONNREFUSED) => Err(not_served(&format!(" (a dead one left its {name})"))),
+        Err(Errno::EAGAIN) => {
+            Err(ShmError::Timeout { socket: path, timeout_ms: CONNECT_TIMEOUT.as_millis() })
+        }
         Err(Errno::EACCES) => Err(ShmError::Permission { socket: path, uid: geteuid().as_raw() }),
         Err(source) => Err(cannot(source)),
     }

@@ -11,7 +11,7 @@ use rt_ring::sync::AtomicU64;
 use rt_wire::topics::{self, Topic};
 
 use crate::mapping::Access;
-use crate::memfd::{Memfd, no_memory};
+use crate::memfd::{Memfd, cannot_lock};
 use crate::{ShmError, protocol, shapes};
 
 /// The segments that the loop writes, and the rules by which it takes the others in.
@@ -74,7 +74,7 @@ impl Segments {
         let mapping = memfd.map(Access::ReadWrite)?;
         memfd.seal()?;
         if self.locks {
-            mapping.lock().map_err(|source| no_memory(&name, memfd.bytes(), source))?;
+            mapping.lock().map_err(|source| cannot_lock(&name, memfd.bytes(), source))?;
         }
         let reader = memfd.reader()?;
         Ok(Written { topic, reader, bytes: memfd.bytes(), words: mapping.into_static() })

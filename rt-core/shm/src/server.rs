@@ -23,7 +23,7 @@ use rt_wire::topics::{self, Topic};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::endpoint::{Endpoint, Event, Sender};
-use crate::memfd::{Memfd, no_memory};
+use crate::memfd::{Memfd, cannot_lock};
 use crate::protocol::{Code, Op, Reply, Request, SEGMENTS_SOCKET, VERSION, name_of};
 use crate::segments::is_same;
 use crate::{Access, Mapping, RunLock, Segments, ShmError, protocol, shapes};
@@ -364,7 +364,7 @@ impl SegmentServer {
         offer.memfd.allocate()?;
         let mapping = offer.memfd.map(Access::ReadOnly)?;
         if self.segments.locks {
-            mapping.lock().map_err(|source| no_memory(&segment, mapping.bytes(), source))?;
+            mapping.lock().map_err(|source| cannot_lock(&segment, mapping.bytes(), source))?;
         }
         if let Some(shape) = shapes::of(offer.topic) {
             (shape.check_slot)(mapping.words(), offer.topic.layout_hash)

@@ -118,6 +118,10 @@ fn memory_is_never_swapped_under_the_owner() {
     );
     slot.write(&command(4));
     assert_eq!(newest(&test_loop), Some(command(4)), "the owner's memory stands");
+    // Refused before memory is made for it, not only before it is swapped in.
+    let guest = RawGuest::hello(dir.path(), topics::PILOT);
+    let request = Request::about(Op::Write, PILOT_COMMAND, PILOT_COMMAND.layout_hash).unwrap();
+    assert_eq!(guest.ask(&request).expect("an answer").0.code, Code::Busy as u32);
 
     test_loop.world.lock().unwrap().owner = None;
     pilot.slot_writer::<Command>(PILOT_COMMAND).expect("it no longer owns the car");

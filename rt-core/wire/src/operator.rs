@@ -62,8 +62,6 @@ bit_set! {
         CONFIG_CORRUPT = 4;
         /// A canary of a region that only the loop writes has changed.
         CANARY_CHANGED = 5;
-        /// The logger is required and not recording.
-        LOG_MISSING = 6;
     }
 }
 

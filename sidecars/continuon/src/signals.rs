@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM as something to look at between two steps, instead of something that happens.
 //!
-//! The signals are blocked and read from a descriptor; std clears the mask in every child it starts.
+//! The signals are blocked and read from a descriptor. A child inherits what is blocked; see
+//! `sim/start_child.rs`, which lets them through again.
 
 use crate::exit::Failure;
 use nix::sys::signal::{SigSet, Signal};

@@ -6,22 +6,32 @@ mod support;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::{Installed, stderr, stdout};
 
 /// A program that says where it is and then stays.
-const STAYS: &str = "echo $$ > \"$0.pid\"; echo starting >&2; exec sleep 60";
+const STAYS: &str = "echo $$ > \"$0.pid\"; echo starting >&2; exec sleep 600";
+
+/// Puts a shell script beside our program.
+fn with(installed: Installed, name: &str, script: &str) -> Installed {
+    let path = installed.path(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    installed
+}
 
 fn pid_in(path: &Path) -> Option<Pid> {
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = fs::read_to_string(path).ok()?;
     text.trim().parse().ok().map(Pid::from_raw)
 }
 
 fn is_gone(pid: Pid) -> bool {
     // A child of a dead parent may wait a moment for init to bury it: a zombie has no command line.
-    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     command.is_empty()
 }
 
@@ -35,11 +45,11 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn all_four(fast_loop: &str) -> Installed {
-    Installed::new()
-        .with("fast-loop", fast_loop)
-        .with("plant", STAYS)
-        .with("pilot", STAYS)
-        .with("rlds-logger", STAYS)
+    let programs =
+        [("fast-loop", fast_loop), ("plant", STAYS), ("pilot", STAYS), ("rlds-logger", STAYS)];
+    programs
+        .into_iter()
+        .fold(Installed::new(), |installed, (name, script)| with(installed, name, script))
 }
 
 #[test]
@@ -88,7 +98,8 @@ fn what_was_started_ends_when_its_starter_is_killed() {
 
 #[test]
 fn a_virtual_run_hands_everything_over_and_tells_what_it_was_told() {
-    let installed = Installed::new().with(
+    let installed = with(
+        Installed::new(),
         "virtual-sim",
         r#"echo "$@" > "$0.args"; echo noise
 echo '{"cycles": 5, "mode_final": "Disarmed", "plant": {"laps": 2, "lap_time_s": 13.5}}'"#,
@@ -99,7 +110,7 @@ echo '{"cycles": 5, "mode_final": "Disarmed", "plant": {"laps": 2, "lap_time_s":
     assert_eq!(told["plant"]["laps"], 2);
     assert_eq!(told["virtual"], true);
     assert!(told["conditions"]["machine"]["kernel"].is_string());
-    let args = std::fs::read_to_string(installed.path("virtual-sim.args")).expect("written");
+    let args = fs::read_to_string(installed.path("virtual-sim.args")).expect("written");
     for part in ["--seconds 7", "--seed 9", "--track twisty", "--scale 1", "--json", "robot.json"] {
         assert!(args.contains(part), "{part} in {args}");
     }
@@ -109,7 +120,7 @@ echo '{"cycles": 5, "mode_final": "Disarmed", "plant": {"laps": 2, "lap_time_s":
 
 #[test]
 fn a_virtual_run_that_fails_hands_its_exit_code_up() {
-    let installed = Installed::new().with("virtual-sim", "echo 'no such track' >&2; exit 2");
+    let installed = with(Installed::new(), "virtual-sim", "echo 'no such track' >&2; exit 2");
     let output = installed.run(&["sim", "--virtual", "--json"]);
     assert_eq!(output.status.code(), Some(2));
     let told: Value = serde_json::from_str(&stdout(&output)).expect("one object");

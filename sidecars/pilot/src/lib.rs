@@ -57,6 +57,7 @@ pub struct Pilot {
     /// Arc length of the last place, while it is known.
     place_m: Option<f64>,
     steering_rad: f64,
+    parks: bool,
 }
 
 impl Pilot {
@@ -72,7 +73,20 @@ impl Pilot {
             commanded_at: None,
             place_m: None,
             steering_rad: 0.0,
+            parks: false,
         }
+    }
+
+    /// From now on rolls to a stop along the line, and stays there: what a pilot that shall end
+    /// does first, because a car that is disarmed at speed rolls on with its steering held.
+    pub fn park(&mut self) {
+        self.parks = true;
+    }
+
+    /// Whether it was told to park.
+    #[must_use]
+    pub fn parks(&self) -> bool {
+        self.parks
     }
 
     /// The command for `now`, from the newest telemetry. It claims authority always, and asks for
@@ -141,7 +155,10 @@ impl Pilot {
         let lateral = self.robot.file().pilot.lateral_accel_max_m_per_s2;
         let turning_m_per_s = (lateral / turn_per_m.abs().max(1e-6)).sqrt();
         let reach_m = sight.speed_m_per_s.max(0.0) * THROTTLE_LAG_S;
-        let target_m_per_s = self.profile.lowest(place_m, reach_m).min(turning_m_per_s);
+        let target_m_per_s = match self.parks {
+            true => 0.0,
+            false => self.profile.lowest(place_m, reach_m).min(turning_m_per_s),
+        };
         let throttle = self.speed.step(target_m_per_s, sight.speed_m_per_s, elapsed_s);
         ((self.steering_rad / most_rad) as f32, throttle as f32)
     }

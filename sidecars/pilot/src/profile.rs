@@ -30,7 +30,7 @@ impl SpeedProfile {
     /// The profile of `track` for a pilot with these limits.
     #[must_use]
     pub fn new(track: &Track, pilot: &Pilot) -> Self {
-        let count = entries(track.length_m() / SPACING_M).max(3);
+        let count = entries((track.length_m() / SPACING_M).ceil()).max(3);
         let spacing_m = track.length_m() / count as f64;
         let speeds_m_per_s = (0..count)
             .map(|entry| {
@@ -74,16 +74,17 @@ impl SpeedProfile {
     /// The lowest speed between `arc_m` and `ahead_m` beyond it.
     #[must_use]
     pub fn lowest(&self, arc_m: f64, ahead_m: f64) -> f64 {
-        let steps = entries(ahead_m.max(0.0) / self.spacing_m).min(self.speeds_m_per_s.len());
+        let steps =
+            entries((ahead_m.max(0.0) / self.spacing_m).ceil()).min(self.speeds_m_per_s.len());
         (0..=steps)
             .map(|step| self.at(arc_m + step as f64 * self.spacing_m))
             .fold(f64::INFINITY, f64::min)
     }
 }
 
-/// Whole entries; a track has at most millions of them, and `as` would saturate beyond.
+/// Whole entries, rounded down; a track has at most millions, and `as` would saturate beyond.
 fn entries(count: f64) -> usize {
-    count.ceil() as usize
+    count as usize
 }
 
 fn mean_bend_per_m(track: &Track, arc_m: f64) -> f64 {

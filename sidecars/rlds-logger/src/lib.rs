@@ -1,1 +1,30 @@
-//! Skeleton.
+//! The recorder: every telemetry record and keyframe of a run, in an episode on disk.
+//!
+//! *What it decides.* When an episode begins (when it attaches) and ends (when the loop ends, or it
+//! is told to), and what the heartbeat says of it. *What it must never do.* Lose a record without
+//! counting it, wait on the loop, or end because the disk failed: it keeps what it has and goes on
+//! counting.
+//!
+//! ```text
+//! main thread   signals, heartbeat, is the loop still there?      ── end ─▶ ┐
+//! log-writer    each 5 ms: ring ─▶ chunk in memory ─▶ disk    ◀─ progress ─ ┘
+//! ```
+//!
+//! Two threads, because a disk may stall for seconds: the ring holds four of them, and the heartbeat
+//! goes on and says what is the matter.
+//!
+//! Shown by: tests/drain.rs (a ring in this process, a writer that laps it), tests/supervise.rs,
+//! tests/process.rs (the binary against a loop's run directory).
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod drain;
+mod logger;
+mod supervise;
+mod writer;
+
+pub use drain::{Drain, Drained, Source};
+pub use logger::{Args, main};
+pub use supervise::{Observed, judge};
+pub use writer::{Ended, LogWriter, Progress, record_until};

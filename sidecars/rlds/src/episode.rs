@@ -11,112 +11,17 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
 use rt_wire::topics::TELEMETRY;
 use rt_wire::{KernelState, MonoNs, Source, Telemetry};
-use serde::{Deserialize, Serialize};
 
 use crate::about::About;
+use crate::note::{Closing, EpisodeNote, Summary};
+use crate::place::{Files, METADATA, NOTE, RESERVE, make_directory, open_files, replace_json};
 use crate::recording::{Counts, Loss, RecordingError, RecordingWriter, topic_name};
 use crate::schema::{ControlRole, Metadata, SCHEMA_VERSION, Software, Step, XrMode};
 use crate::steps::{Steps, StepsError};
 use crate::storage::{Sink, Storage};
-
-/// Held back on the disk for metadata and the last steps.
-const RESERVE_BYTES: usize = 256 << 10;
-
-const METADATA: &str = "metadata.json";
-const NOTE: &str = "episode.json";
-const STEPS: &str = "steps/000000.jsonl";
-const RECORDING: &str = "blobs/recording.mcap";
-const RESERVE: &str = "blobs/reserve";
-
-/// How an episode ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Closing {
-    /// It is still open, or its recorder was killed.
-    Open,
-    /// The loop ended, or the recorder was told to end; everything was drained.
-    Clean,
-    /// The ring broke off: the loop died or was replaced.
-    LoopLost,
-    /// The disk refused: only what came before is there.
-    DiskFailed,
-}
-
-impl Closing {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Clean => "clean",
-            Self::LoopLost => "loop_lost",
-            Self::DiskFailed => "disk_failed",
-        }
-    }
-}
-
-/// `episode.json`: our own counts, beside the contract's metadata.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EpisodeNote {
-    /// Name of the episode and of its directory.
-    pub episode_id: String,
-    /// How it ended.
-    pub closing: Closing,
-    /// In words, where it did not end cleanly.
-    pub reason: String,
-    /// Telemetry records in the recording.
-    pub telemetry_records: u64,
-    /// Telemetry records that the ring overwrote before they were read.
-    pub telemetry_lost_ring: u64,
-    /// Telemetry records that were read and could not be written.
-    pub telemetry_lost_disk: u64,
-    /// Keyframes in the recording.
-    pub keyframes: u64,
-    /// Keyframes that were overwritten or could not be written.
-    pub keyframes_lost: u64,
-    /// Lines in the steps file.
-    pub steps: u64,
-    /// Instants of the step grid that had no record.
-    pub steps_skipped: u64,
-    /// Ring sequence of the first record that was seen; 0 without one.
-    pub first_sequence: u64,
-    /// Ring sequence of the last record that was seen.
-    pub last_sequence: u64,
-    /// Monotonic time of the first record.
-    pub first_mono_ns: u64,
-    /// Monotonic time of the last record.
-    pub last_mono_ns: u64,
-    /// Build of the fast loop, in hexadecimal.
-    pub build_id: String,
-}
-
-/// What a closed episode came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Its directory.
-    pub path: PathBuf,
-    /// Its counts, as in `episode.json`.
-    pub note: EpisodeNote,
-}
-
-impl Summary {
-    /// Telemetry records that were published while the episode was open and are not in it.
-    #[must_use]
-    pub fn telemetry_lost(&self) -> u64 {
-        self.note.telemetry_lost_ring.saturating_add(self.note.telemetry_lost_disk)
-    }
-}
-
-/// Where recording and steps go.
-pub struct Files<S> {
-    /// Of the recording.
-    pub recording: S,
-    /// Of the steps.
-    pub steps: S,
-}
 
 /// An episode that is being written.
 pub struct EpisodeWriter<S: Storage = File> {
@@ -453,57 +358,6 @@ impl<S: Storage> EpisodeWriter<S> {
             duration_ms: i64::try_from(duration_ns / 1_000_000).unwrap_or(i64::MAX),
         }
     }
-}
-
-/// `ep_<UTC>_<robot>`, sortable by time.
-#[must_use]
-pub fn episode_id(unix_ms: i64, robot: &str) -> String {
-    let since_1970 = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
-    let utc = humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string();
-    let compact: String = utc.chars().filter(|c| !matches!(c, '-' | ':')).collect();
-    format!("ep_{compact}_{robot}")
-}
-
-fn make_directory(episodes_dir: &Path, about: &About) -> io::Result<PathBuf> {
-    let named = |path: &Path, error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    fs::create_dir_all(episodes_dir).map_err(|error| named(episodes_dir, error))?;
-    let id = episode_id(about.start_unix_ms, &about.robot);
-    // Two episodes within a second are possible; a thousand are a mistake.
-    for n in 1..1000 {
-        let path = match n {
-            1 => episodes_dir.join(&id),
-            _ => episodes_dir.join(format!("{id}_{n}")),
-        };
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(named(&path, error)),
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{id}: 999 episodes of that name")))
-}
-
-fn open_files(path: &Path) -> io::Result<Files<File>> {
-    fs::create_dir(path.join("steps"))?;
-    fs::create_dir(path.join("blobs"))?;
-    fs::write(path.join(RESERVE), vec![0; RESERVE_BYTES])?;
-    Ok(Files {
-        recording: File::create_new(path.join(RECORDING))?,
-        steps: File::create_new(path.join(STEPS))?,
-    })
-}
-
-/// Whole or not at all: written beside it and renamed.
-fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    let beside = path.with_extension("json.new");
-    let mut file = File::create(&beside)?;
-    file.write_all(&text)?;
-    file.sync_data()?;
-    fs::rename(&beside, path)
 }
 
 fn append_line(lines: &mut Vec<u8>, count: &mut u64, step: &Step) {

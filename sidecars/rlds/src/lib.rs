@@ -16,10 +16,13 @@
 //! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs.
 
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod about;
 mod episode;
 mod layout;
+mod note;
+mod place;
 mod reader;
 mod recording;
 pub mod schema;
@@ -27,7 +30,9 @@ mod steps;
 mod storage;
 
 pub use about::About;
-pub use episode::{Closing, EpisodeNote, EpisodeWriter, Files, Summary, episode_id};
+pub use episode::EpisodeWriter;
+pub use note::{Closing, EpisodeNote, Summary};
+pub use place::{Files, episode_id};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
 pub use recording::{CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter};
 pub use steps::{Steps, StepsError};

@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! Shown by: tests/sidecar.rs, tests/pure.rs; examples/smallest_sidecar.rs.
+//! Shown by: tests/sidecar.rs, tests/signal.rs, tests/pure.rs; examples/smallest_sidecar.rs.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -4,17 +4,13 @@
 //! then the robot file, the loop, the heartbeat. *What it must never do.* Panic on what the loop or
 //! the file says. Shown by: tests/sidecar.rs.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rt_config::Robot;
 use rt_shm::{Client, ShmError};
 use rt_wire::topics::HEARTBEATS;
 use rt_wire::{Heartbeat, SidecarState};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
@@ -22,6 +18,9 @@ use crate::args::CommonArgs;
 use crate::attach::Patience;
 use crate::failure::Failure;
 use crate::heartbeat::{Heart, Report, heartbeat_index};
+
+/// How often a sidecar looks whether the loop is still there.
+const LOOK_PERIOD: Duration = Duration::from_millis(20);
 
 /// Why a sidecar is to end, or to attach again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +63,6 @@ pub struct Sidecar {
     run_dir: PathBuf,
     attach_limit: Duration,
     client: Client,
-    /// The client's socket, watched.
-    line: AsyncFd<OwnedFd>,
     heart: Heart,
     report: Report,
     signals: Signals,
@@ -92,7 +89,6 @@ impl Sidecar {
             name,
             run_dir: args.run_dir.clone(),
             attach_limit,
-            line: watched(&client)?,
             client,
             heart,
             report,
@@ -117,7 +113,7 @@ impl Sidecar {
 
     /// The run directory of the loop.
     #[must_use]
-    pub fn run_dir(&self) -> &std::path::Path {
+    pub fn run_dir(&self) -> &Path {
         &self.run_dir
     }
 
@@ -143,7 +139,7 @@ impl Sidecar {
     pub async fn until_end(&mut self) -> End {
         tokio::select! {
             () = self.signals.told() => End::Told,
-            () = loop_gone(&self.client, &self.line) => End::LoopGone,
+            () = loop_gone(&self.client) => End::LoopGone,
         }
     }
 
@@ -157,9 +153,7 @@ impl Sidecar {
         self.report.set(|report| report.state = SidecarState::Starting);
         let (run_dir, robot, name) = (&self.run_dir, self.robot.name(), self.name);
         let connect = || Client::connect(run_dir, robot, name);
-        let client = patiently(self.attach_limit, &mut self.signals, connect).await?;
-        self.line = watched(&client)?;
-        self.client = client;
+        self.client = patiently(self.attach_limit, &mut self.signals, connect).await?;
         self.attach_heartbeat().await?;
         info!("attached again to {}", self.robot.name());
         Ok(())
@@ -181,21 +175,10 @@ impl Sidecar {
     }
 }
 
-fn watched(client: &Client) -> Result<AsyncFd<OwnedFd>, Failure> {
-    let watch = || -> io::Result<AsyncFd<OwnedFd>> {
-        AsyncFd::with_interest(client.as_fd().try_clone_to_owned()?, Interest::READABLE)
-    };
-    watch().map_err(|error| Failure::not_possible(format!("cannot watch the loop: {error}")))
-}
-
 /// Returns once the loop's end of the socket is closed.
-async fn loop_gone(client: &Client, line: &AsyncFd<OwnedFd>) {
+async fn loop_gone(client: &Client) {
     while client.is_open() {
-        // An answer that was taken long ago may have left a mark: look, forget, wait on.
-        match line.readable().await {
-            Ok(mut ready) => ready.clear_ready(),
-            Err(_event_loop_ends) => return,
-        }
+        tokio::time::sleep(LOOK_PERIOD).await;
     }
 }
 

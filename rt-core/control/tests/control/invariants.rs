@@ -4,32 +4,72 @@
 //! They say what must hold in words of their own and call nothing of the machine, so that a wrong
 //! machine cannot agree with itself.
 
-use rt_control::machine::{Input, Limits, Output, SelfTest, State};
+use rt_control::machine::{Input, Limits, Output, SelfTest, State, step};
 use rt_wire::{Class, Mode, Source};
 
-/// One cycle of the machine.
-pub struct Case {
-    pub limits: Limits,
-    pub state: State,
-    pub input: Input,
-    pub next: State,
-    pub output: Output,
+/// One cycle of the machine, and what is plain to see about it.
+pub(crate) struct Case {
+    pub(crate) limits: Limits,
+    pub(crate) state: State,
+    pub(crate) input: Input,
+    pub(crate) next: State,
+    pub(crate) output: Output,
+    /// Ages after this cycle.
+    ages: [u32; 3],
+    /// Whom the authority rule names.
+    rightful: Source,
+    /// That is somebody, and not stale.
+    fit: bool,
+    overload: bool,
+    /// Disarm, degraded or overload.
+    stop: bool,
+    /// Neither e-stop nor fatal pre-empts this cycle.
+    ordinary: bool,
+    arm_edge: bool,
+    reset_edge: bool,
 }
 
-/// In rising rank.
-const RANKING: [Source; 4] = [Source::None, Source::Inference, Source::Pilot, Source::Teleop];
-
-fn rank(source: Source) -> usize {
-    RANKING.iter().position(|ranked| *ranked == source).unwrap()
+const fn rank(source: Source) -> u8 {
+    match source {
+        Source::None => 0,
+        Source::Inference => 1,
+        Source::Pilot => 2,
+        Source::Teleop => 3,
+    }
 }
 
 impl Case {
-    fn class(&self, source: Source) -> Class {
-        match source {
-            Source::None => Class::Absent,
-            Source::Teleop => self.input.classes[0],
-            Source::Inference => self.input.classes[1],
-            Source::Pilot => self.input.classes[2],
+    /// Runs the machine for one cycle.
+    #[inline]
+    pub(crate) fn of(state: State, input: Input, limits: Limits) -> Self {
+        let (next, output) = step(state, input, &limits);
+        let age = |index: usize| match input.classes[index] {
+            Class::Good | Class::GoodAsking => 0,
+            Class::Absent | Class::Bad => limits.stale[index].min(state.ages[index].0 + 1),
+        };
+        let ages = [age(0), age(1), age(2)];
+        let fresh = |source: Source| match source {
+            Source::None => false,
+            Source::Teleop => ages[0] < limits.stale[0],
+            Source::Inference => ages[1] < limits.stale[1],
+            Source::Pilot => ages[2] < limits.stale[2],
+        };
+        let rightful = rightful(&state, &input, fresh);
+        let overload = input.late && state.late.0 + 1 >= limits.late;
+        Self {
+            limits,
+            state,
+            input,
+            next,
+            output,
+            ages,
+            rightful,
+            fit: fresh(rightful),
+            overload,
+            stop: input.disarm || input.degraded || overload,
+            ordinary: !input.estop && !input.fatal,
+            arm_edge: input.arm && !state.arm_previous,
+            reset_edge: input.reset && !state.reset_previous,
         }
     }
 
@@ -40,66 +80,32 @@ impl Case {
     fn to(&self, mode: Mode) -> bool {
         self.next.mode == mode
     }
+}
 
-    /// Neither e-stop nor fatal pre-empts this cycle.
-    fn ordinary(&self) -> bool {
-        !self.input.estop && !self.input.fatal
-    }
-
-    fn overload(&self) -> bool {
-        self.input.late && self.state.late.0 + 1 >= self.limits.late
-    }
-
-    fn stop(&self) -> bool {
-        self.input.disarm || self.input.degraded || self.overload()
-    }
-
-    fn arm_edge(&self) -> bool {
-        self.input.arm && !self.state.arm_previous
-    }
-
-    fn reset_edge(&self) -> bool {
-        self.input.reset && !self.state.reset_previous
-    }
-
-    fn age(&self, index: usize) -> u32 {
-        match self.input.classes[index] {
-            Class::Good | Class::GoodAsking => 0,
-            Class::Absent | Class::Bad => self.limits.stale[index].min(self.state.ages[index].0 + 1),
-        }
-    }
-
-    fn fresh(&self, source: Source) -> bool {
-        match source {
-            Source::None => false,
-            Source::Teleop => self.age(0) < self.limits.stale[0],
-            Source::Inference => self.age(1) < self.limits.stale[1],
-            Source::Pilot => self.age(2) < self.limits.stale[2],
-        }
-    }
-
-    /// The owner of before, unless it has just given authority up.
-    fn kept(&self) -> Source {
-        let gives_up = self.class(self.state.owner) == Class::Good;
-        if gives_up { Source::None } else { self.state.owner }
-    }
-
-    /// Whom the authority rule names.
-    fn rightful(&self) -> Source {
-        let kept = self.kept();
-        let claims = RANKING.into_iter().rev();
-        let best = claims.into_iter().find(|source| self.class(*source) == Class::GoodAsking);
-        let Some(best) = best else { return kept };
-        let outranks = rank(best) > rank(kept);
-        match self.state.mode {
-            Mode::Disarmed if kept == Source::None || outranks || !self.fresh(kept) => best,
-            Mode::Active if kept != Source::None && self.fresh(kept) && outranks => best,
-            _ => kept,
-        }
-    }
-
-    fn owner_is_fit(&self) -> bool {
-        self.rightful() != Source::None && self.fresh(self.rightful())
+/// The authority rule, in other words than the machine's.
+fn rightful(state: &State, input: &Input, fresh: impl Fn(Source) -> bool) -> Source {
+    let [teleop, inference, pilot] = input.classes;
+    let gives_up = match state.owner {
+        Source::None => false,
+        Source::Teleop => teleop == Class::Good,
+        Source::Inference => inference == Class::Good,
+        Source::Pilot => pilot == Class::Good,
+    };
+    let kept = if gives_up { Source::None } else { state.owner };
+    let best = if teleop == Class::GoodAsking {
+        Source::Teleop
+    } else if pilot == Class::GoodAsking {
+        Source::Pilot
+    } else if inference == Class::GoodAsking {
+        Source::Inference
+    } else {
+        return kept;
+    };
+    let outranks = rank(best) > rank(kept);
+    match state.mode {
+        Mode::Disarmed if kept == Source::None || outranks || !fresh(kept) => best,
+        Mode::Active if kept != Source::None && outranks && fresh(kept) => best,
+        _ => kept,
     }
 }
 
@@ -108,11 +114,11 @@ macro_rules! invariants {
         $($(#[doc = $text])+ #[inline] fn $name($case: &Case) -> bool { $holds })*
 
         /// The name of each.
-        pub const NAMES: &[&str] = &[$(stringify!($name),)*];
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($name),)*];
 
         /// The first invariant that this cycle breaks.
         #[inline]
-        pub fn broken(case: &Case) -> Option<&'static str> {
+        pub(crate) fn broken(case: &Case) -> Option<&'static str> {
             $(if !$name(case) { return Some(stringify!($name)); })*
             None
         }
@@ -132,13 +138,13 @@ invariants! {
     /// The latch leaves only to SelfTest, on a reset edge, with the e-stop released and nothing fatal.
     i04_latch_needs_a_reset_edge |c| !c.from(Mode::EStopLatched)
         || c.to(Mode::EStopLatched) || c.to(Mode::Fault)
-        || c.to(Mode::SelfTest) && c.reset_edge() && c.ordinary();
+        || c.to(Mode::SelfTest) && c.reset_edge && c.ordinary;
     /// Active only from Arming.
     i05_active_only_from_arming |c| !c.to(Mode::Active)
         || c.from(Mode::Active) || c.from(Mode::Arming);
     /// Arming only from Disarmed, on an arm edge, with nothing against it.
     i06_arming_needs_everything |c| !c.to(Mode::Arming) || c.from(Mode::Arming)
-        || c.from(Mode::Disarmed) && c.arm_edge() && !c.stop() && c.owner_is_fit()
+        || c.from(Mode::Disarmed) && c.arm_edge && !c.stop && c.fit
             && c.input.target.0 == 0;
     /// A non-neutral output only in Active or SafeStop, and only with the relay on.
     i07_output_only_while_driving |c| c.next.level.0 == 0
@@ -151,15 +157,15 @@ invariants! {
         || c.next.level.0 < c.state.level.0;
     /// The output grows only in Active, for a fit owner that asks for at least that much, on time.
     i10_grows_only_when_asked |c| c.next.level.0 <= c.state.level.0
-        || c.to(Mode::Active) && c.owner_is_fit() && c.input.target.0 >= c.next.level.0
+        || c.to(Mode::Active) && c.fit && c.input.target.0 >= c.next.level.0
             && !c.input.late;
     /// Active implies an owner that is not stale.
-    i11_active_has_a_fit_owner |c| !(c.to(Mode::Active)) || c.owner_is_fit();
+    i11_active_has_a_fit_owner |c| !(c.to(Mode::Active)) || c.fit;
     /// Relay only in Arming, Active, SafeStop.
     i12_relay_only_armed |c| !c.output.relay
         || matches!(c.next.mode, Mode::Arming | Mode::Active | Mode::SafeStop);
     /// Disarm, degraded and overload take effect in the same cycle.
-    i13_stop_in_its_cycle |c| !c.stop() || !matches!(c.next.mode, Mode::Arming | Mode::Active);
+    i13_stop_in_its_cycle |c| !c.stop || !matches!(c.next.mode, Mode::Arming | Mode::Active);
     /// Boot has no predecessor.
     i14_boot_never_again |c| !c.to(Mode::Boot);
     /// SelfTest only from Boot or the latch.
@@ -184,9 +190,9 @@ invariants! {
     /// The owner is the one that the authority rule names, or nobody.
     i20_owner_is_rightful |c| c.next.owner == Source::None
             && !matches!(c.next.mode, Mode::Disarmed | Mode::Arming | Mode::Active)
-        || c.next.owner == c.rightful();
+        || c.next.owner == c.rightful;
     /// Pump exactly when the relay is on and there is no overload.
-    i21_pump_with_relay |c| c.output.pump == (c.output.relay && !c.overload());
+    i21_pump_with_relay |c| c.output.pump == (c.output.relay && !c.overload);
     /// Pump only in Arming, Active, SafeStop.
     i22_pump_only_armed |c| !c.output.pump
         || matches!(c.next.mode, Mode::Arming | Mode::Active | Mode::SafeStop);
@@ -200,27 +206,27 @@ invariants! {
     /// Edge memory is faithful; so are ages and the count of late events.
     i24_memory_is_faithful |c| c.next.reset_previous == c.input.reset
         && c.next.arm_previous == c.input.arm
-        && (0..3).all(|index| c.next.ages[index].0 == c.age(index))
+        && (0..3).all(|index| c.next.ages[index].0 == c.ages[index])
         && c.next.late.0
             == if c.input.late { c.limits.late.min(c.state.late.0 + 1) } else { 0 };
     /// Boot goes on to SelfTest.
-    i25_boot_ends |c| !(c.from(Mode::Boot) && c.ordinary()) || c.to(Mode::SelfTest);
+    i25_boot_ends |c| !(c.from(Mode::Boot) && c.ordinary) || c.to(Mode::SelfTest);
     /// A passed self-test goes on to Disarmed.
     i26_pass_is_disarmed |c|
-        !(c.from(Mode::SelfTest) && c.ordinary() && c.input.self_test == SelfTest::Pass)
+        !(c.from(Mode::SelfTest) && c.ordinary && c.input.self_test == SelfTest::Pass)
             || c.to(Mode::Disarmed);
     /// A failed self-test is a Fault.
     i27_fail_is_fault |c|
-        !(c.from(Mode::SelfTest) && c.ordinary() && c.input.self_test == SelfTest::Fail)
+        !(c.from(Mode::SelfTest) && c.ordinary && c.input.self_test == SelfTest::Fail)
             || c.to(Mode::Fault);
     /// An arm edge with every precondition arms.
     i28_arm_edge_arms |c|
-        !(c.from(Mode::Disarmed) && c.ordinary() && c.arm_edge() && !c.stop()
-            && c.owner_is_fit() && c.input.target.0 == 0)
+        !(c.from(Mode::Disarmed) && c.ordinary && c.arm_edge && !c.stop
+            && c.fit && c.input.target.0 == 0)
             || c.to(Mode::Arming);
     /// A timer that is out ends Arming.
     i29_arming_ends |c|
-        !(c.from(Mode::Arming) && c.ordinary() && !c.stop() && c.owner_is_fit()
+        !(c.from(Mode::Arming) && c.ordinary && !c.stop && c.fit
             && c.input.target.0 == 0 && c.state.timer.0 == 0)
             || c.to(Mode::Active);
     /// A command on time moves the output towards its target, and a late one moves nothing.
@@ -233,23 +239,23 @@ invariants! {
             };
     /// A stop condition, a stale owner or none at all ramps an active car down.
     i31_doubt_stops |c|
-        !(c.from(Mode::Active) && c.ordinary() && (c.stop() || !c.owner_is_fit()))
+        !(c.from(Mode::Active) && c.ordinary && (c.stop || !c.fit))
             || c.to(Mode::SafeStop);
     /// The same doubts, or throttle, end Arming.
     i32_doubt_ends_arming |c|
-        !(c.from(Mode::Arming) && c.ordinary()
-            && (c.stop() || !c.owner_is_fit() || c.input.target.0 != 0))
+        !(c.from(Mode::Arming) && c.ordinary
+            && (c.stop || !c.fit || c.input.target.0 != 0))
             || c.to(Mode::Disarmed);
     /// Release and a reset edge leave the latch.
     i33_reset_leaves_the_latch |c|
-        !(c.from(Mode::EStopLatched) && c.ordinary() && c.reset_edge()) || c.to(Mode::SelfTest);
+        !(c.from(Mode::EStopLatched) && c.ordinary && c.reset_edge) || c.to(Mode::SelfTest);
     /// A clean cycle clears the count of late events.
     i34_clean_cycle_clears |c| c.input.late || c.next.late.0 == 0;
     /// SafeStop ramps by exactly one step a cycle, from its first cycle on.
     i35_ramp_is_one_step |c| !c.to(Mode::SafeStop)
         || c.next.level.0 == (c.state.level.0 - 1).max(0);
     /// SafeStop ends exactly when the output is neutral or the timer is out.
-    i36_stop_ends_exactly |c| !(c.from(Mode::SafeStop) && c.ordinary())
+    i36_stop_ends_exactly |c| !(c.from(Mode::SafeStop) && c.ordinary)
         || c.to(Mode::Disarmed) == (c.state.level.0 == 0 || c.state.timer.0 == 0);
     /// Outside Disarmed, Arming, Active nobody owns authority.
     i37_nobody_owns_a_stop |c| matches!(c.next.mode, Mode::Disarmed | Mode::Arming | Mode::Active)

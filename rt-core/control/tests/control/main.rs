@@ -3,10 +3,7 @@
 //! `machine` walks the transition table, `exhaustive` tries every state with every input under small
 //! limits, `kernel` and `monitors` drive a whole [`rt_control::Kernel`] by hand, `properties` feed it
 //! garbage. Each oracle has planted bugs that it catches: the patches in `tests/sabotage/`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that meets the unexpected should end"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected should end")]
 
 mod exhaustive;
 mod invariants;

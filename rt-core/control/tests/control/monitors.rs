@@ -1,1 +1,269 @@
-//! x
+//! The rules that look back over time, each through a whole kernel: when it trips, and when not yet.
+
+use crate::support::{Dice, MS, Rig, is_dead, limits};
+use rt_wire::{
+    Fault, LATE_WINDOW_CYCLES, LimitsFlags, LineSet, Mode, Power, PulseFlags, Raw, Rule, Source,
+    Validity,
+};
+use std::collections::VecDeque;
+
+const PILOT: Source = Source::Pilot;
+
+/// Drives on until the pilot's car stops; how many cycles that took, and the cause.
+fn cycles_until_stop(rig: &mut Rig, fault: Fault) -> u32 {
+    for cycle in 1..10_000 {
+        let outcome = rig.drive(PILOT, 0.0, 0.0, 1);
+        if outcome.mode.get() != Some(Mode::Active) {
+            assert!(outcome.causes.contains(fault), "{:?}", outcome.causes);
+            return cycle;
+        }
+    }
+    panic!("{fault:?} never stopped the car");
+}
+
+// Late events.
+
+#[test]
+fn a_gross_stall_is_an_estop_in_its_own_cycle() {
+    for (late_ms, stops) in [(250, false), (251, true)] {
+        let mut rig = Rig::active(PILOT);
+        rig.drive(PILOT, 0.0, 0.5, 100);
+        rig.send(PILOT, 0.0, 0.5);
+        let outcome = rig.cycle_after(late_ms * MS);
+        assert_eq!(outcome.late, 1);
+        assert_eq!(outcome.causes.contains(Fault::LateGross), stops);
+        assert_eq!(outcome.mode.get() == Some(Mode::EStopLatched), stops);
+        assert_eq!(is_dead(&outcome, rig.kernel.limits()), stops);
+    }
+}
+
+#[test]
+fn a_cycle_is_late_by_its_wake_up_or_by_the_run_of_the_one_before() {
+    let mut rig = Rig::active(PILOT);
+    assert_eq!(rig.cycle_after(5 * MS).late, 0);
+    assert_eq!(rig.cycle_after(5 * MS + 1).late, 1);
+    rig.overran = true;
+    assert_eq!(rig.cycle().late, 1);
+    rig.overran = false;
+    assert_eq!(rig.cycle().late, 0);
+}
+
+#[test]
+fn one_late_cycle_holds_the_throttle() {
+    let mut rig = Rig::active(PILOT);
+    rig.drive(PILOT, 0.0, 0.5, 100);
+    rig.overran = true;
+    let held = rig.drive(PILOT, 0.0, 0.5, 1);
+    assert_eq!((held.level, held.mode.get()), (100, Some(Mode::Active)));
+    assert!(held.rules.0 >> Rule::HeldLate as u32 & 1 != 0);
+    rig.overran = false;
+    assert_eq!(rig.drive(PILOT, 0.0, 0.5, 1).level, 101);
+}
+
+#[test]
+fn late_cycles_in_a_row_stop_the_car_and_rest_the_pump() {
+    let mut rig = Rig::active(PILOT);
+    rig.drive(PILOT, 0.0, 0.5, 100);
+    rig.overran = true;
+    assert_eq!(rig.drive(PILOT, 0.0, 0.5, 19).mode.get(), Some(Mode::Active));
+    let stops = rig.drive(PILOT, 0.0, 0.5, 1);
+    assert_eq!(stops.mode.get(), Some(Mode::SafeStop));
+    assert!(stops.causes.contains(Fault::Overload));
+    assert_eq!(stops.pulses.flags, PulseFlags::RELAY);
+    rig.overran = false;
+    assert_eq!(rig.cycle().pulses.flags, PulseFlags::RELAY | PulseFlags::PUMP);
+}
+
+#[test]
+fn late_events_within_the_window_are_counted_exactly() {
+    let window = LATE_WINDOW_CYCLES as usize;
+    for seed in 0..4 {
+        let dice = &mut Dice(seed);
+        let mut rig = Rig::with(|limits| {
+            limits.late_consecutive = u32::MAX;
+            limits.late_per_1000 = 40;
+        });
+        let mut newest = VecDeque::new();
+        let mut tripped = 0;
+        for cycle in 0..6000 {
+            // Now dense, now thin, so that the count crosses its limit both ways.
+            let thin = if cycle / 1500 % 2 == 0 { 18 } else { 60 };
+            rig.overran = dice.one_in(thin);
+            newest.push_front(rig.overran);
+            newest.truncate(window);
+            let count = newest.iter().filter(|late| **late).count();
+            let outcome = rig.cycle();
+            assert_eq!(rig.kernel.state().monitors.late_count as usize, count, "cycle {cycle}");
+            assert_eq!(outcome.causes.contains(Fault::Overload), count >= 40, "cycle {cycle}");
+            tripped += u32::from(count >= 40);
+        }
+        assert!((100..5900).contains(&tripped), "{tripped} of 6000 cycles");
+    }
+}
+
+#[test]
+fn a_late_event_leaves_the_window_after_exactly_1000_cycles() {
+    let mut rig = Rig::disarmed();
+    rig.overran = true;
+    rig.cycle();
+    rig.overran = false;
+    rig.cycles(999);
+    assert_eq!(rig.kernel.state().monitors.late_count, 1);
+    rig.cycle();
+    assert_eq!(rig.kernel.state().monitors.late_count, 0);
+}
+
+// E-stop loop.
+
+#[test]
+fn the_second_channel_counts_only_where_it_is_fitted() {
+    for fitted in [false, true] {
+        let flags = LimitsFlags::EMPTY.with(LimitsFlags::ESTOP_TWO_CHANNELS, fitted);
+        let mut rig = Rig::with(|limits| limits.flags = flags).booted();
+        rig.set_line(LineSet::ESTOP_B_OPEN, true);
+        let outcome = rig.cycle();
+        assert_eq!(outcome.mode.get() == Some(Mode::EStopLatched), fitted);
+        assert!(!outcome.causes.contains(Fault::EstopDiscrepancy), "not after one cycle");
+        assert!(!rig.cycles(19).causes.contains(Fault::EstopDiscrepancy));
+        assert_eq!(rig.cycle().causes.contains(Fault::EstopDiscrepancy), fitted);
+        // Both open: that is the button, and they agree.
+        rig.set_line(LineSet::ESTOP_A_OPEN, true);
+        let outcome = rig.cycle();
+        assert!(outcome.causes.contains(Fault::EstopLine));
+        assert!(!outcome.causes.contains(Fault::EstopDiscrepancy));
+    }
+}
+
+// Health.
+
+#[test]
+fn a_low_battery_must_stay_low_and_an_empty_one_need_not() {
+    let mut rig = Rig::active(PILOT);
+    rig.observation.battery.volts = 6.59;
+    assert_eq!(cycles_until_stop(&mut rig, Fault::BatteryLow), 2001);
+
+    // A dip that ends begins anew.
+    let mut rig = Rig::active(PILOT);
+    for _ in 0..3 {
+        rig.observation.battery.volts = 6.59;
+        rig.drive(PILOT, 0.0, 0.0, 1900);
+        rig.observation.battery.volts = 6.61;
+        assert_eq!(rig.drive(PILOT, 0.0, 0.0, 10).mode.get(), Some(Mode::Active));
+    }
+    for volts in [5.99, f32::NAN, f32::NEG_INFINITY] {
+        let mut rig = Rig::active(PILOT);
+        rig.observation.battery.volts = volts;
+        let outcome = rig.cycle();
+        assert_eq!(outcome.mode.get(), Some(Mode::EStopLatched), "{volts} V");
+        assert!(outcome.causes.contains(Fault::BatteryCritical));
+    }
+    // A car without a sensor for it drives.
+    let mut rig = Rig::active(PILOT);
+    rig.observation.battery.volts = 0.0;
+    rig.observation.battery.validity = Raw::new(Validity::Absent);
+    assert_eq!(rig.drive(PILOT, 0.0, 0.0, 3000).mode.get(), Some(Mode::Active));
+}
+
+#[test]
+fn a_hot_chip_must_stay_hot_and_a_critical_one_need_not() {
+    // A reading that is no number is no reason to go on.
+    for celsius in [82.0, 87.9, f32::NAN] {
+        let mut rig = Rig::active(PILOT);
+        rig.observation.temperature.celsius = celsius;
+        assert_eq!(cycles_until_stop(&mut rig, Fault::TemperatureHigh), 5001, "{celsius}");
+    }
+    let mut rig = Rig::active(PILOT);
+    rig.observation.temperature.celsius = 81.9;
+    assert_eq!(rig.drive(PILOT, 0.0, 0.0, 6000).mode.get(), Some(Mode::Active));
+    for celsius in [88.0, f32::MAX, f32::INFINITY] {
+        rig.observation.temperature.celsius = celsius;
+        assert!(rig.cycle().causes.contains(Fault::TemperatureCritical), "{celsius}");
+    }
+}
+
+#[test]
+fn undervoltage_counts_while_it_lasts_and_not_once_it_has_been() {
+    let power =
+        |throttled| Power { throttled, validity: Raw::new(Validity::Valid), ..Power::default() };
+    let mut rig = Rig::active(PILOT);
+    rig.observation.power = power(1 << 16);
+    assert_eq!(rig.drive(PILOT, 0.0, 0.0, 1500).mode.get(), Some(Mode::Active));
+    rig.observation.power = power(1 << 16 | 1);
+    assert_eq!(cycles_until_stop(&mut rig, Fault::Undervoltage), 1001);
+}
+
+#[test]
+fn an_impossible_acceleration_stops_the_car() {
+    for (axis, value, stops) in [
+        (0, 160.0, false),
+        (1, -160.0, false),
+        (0, 160.1, true),
+        (1, -160.1, true),
+        (2, f32::NAN, true),
+        (2, f32::INFINITY, true),
+        (0, f32::MIN, true),
+        (0, f32::MAX, true),
+    ] {
+        let mut rig = Rig::active(PILOT);
+        rig.observation.imu.validity = Raw::new(Validity::Valid);
+        rig.observation.imu.accel_m_per_s2[axis] = value;
+        let outcome = rig.cycle();
+        assert_eq!(outcome.causes.contains(Fault::ImuOutlier), stops, "{value}");
+        assert_eq!(outcome.mode.get() == Some(Mode::SafeStop), stops, "{value}");
+    }
+}
+
+#[test]
+fn a_major_page_fault_stops_the_car() {
+    let mut rig = Rig::active(PILOT);
+    rig.inbox.housekeeping.minor_faults = 100;
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Active));
+    rig.inbox.housekeeping.major_faults = 1;
+    let outcome = rig.cycle();
+    assert_eq!(outcome.mode.get(), Some(Mode::SafeStop));
+    assert!(outcome.causes.contains(Fault::MajorPageFault));
+}
+
+// Actuators.
+
+#[test]
+fn the_second_failed_write_in_a_row_is_a_fault() {
+    let mut rig = Rig::active(PILOT);
+    rig.observation.drive_error_count = 1;
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Active));
+    rig.observation.drive_error_count = 2;
+    let outcome = rig.cycle();
+    assert_eq!(outcome.mode.get(), Some(Mode::Fault));
+    assert!(outcome.causes.contains(Fault::DriveWrite));
+    assert!(is_dead(&outcome, &limits()));
+}
+
+#[test]
+fn a_relay_that_does_not_obey_is_a_fault_after_a_tenth_of_a_second() {
+    // Welded: closed in Disarmed.
+    let mut rig = Rig::disarmed();
+    rig.set_line(LineSet::RELAY_FEEDBACK_FITTED | LineSet::RELAY_CLOSED, true);
+    assert_eq!(rig.cycles(100).mode.get(), Some(Mode::Disarmed));
+    let outcome = rig.cycle();
+    assert_eq!(outcome.mode.get(), Some(Mode::Fault));
+    assert!(outcome.causes.contains(Fault::RelayFeedback));
+
+    // Open although it is commanded on.
+    let mut rig = Rig::active(PILOT);
+    rig.set_line(LineSet::RELAY_FEEDBACK_FITTED, true);
+    assert_eq!(cycles_until_stop(&mut rig, Fault::RelayFeedback), 101);
+    // It obeys, or there is no contact: nothing happens.
+    let mut rig = Rig::active(PILOT);
+    rig.set_line(LineSet::RELAY_FEEDBACK_FITTED | LineSet::RELAY_CLOSED, true);
+    assert_eq!(rig.drive(PILOT, 0.0, 0.0, 300).mode.get(), Some(Mode::Active));
+    rig.set_line(LineSet::RELAY_FEEDBACK_FITTED | LineSet::RELAY_CLOSED, false);
+    assert_eq!(rig.drive(PILOT, 0.0, 0.0, 300).mode.get(), Some(Mode::Active));
+}
+
+#[test]
+fn lines_that_cannot_be_read_say_nothing_of_the_relay() {
+    let mut rig = Rig::active(PILOT);
+    rig.set_line(LineSet::RELAY_FEEDBACK_FITTED | LineSet::RELAY_CLOSED, true);
+    rig.observation.lines.validity = Raw::new(Validity::Failed);
+    assert_eq!(rig.cycles(300).mode.get(), Some(Mode::EStopLatched));
+}

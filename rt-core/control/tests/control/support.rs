@@ -8,13 +8,13 @@ use rt_wire::{
     PulseFlags, Raw, Release, Source, Temperature, Validity,
 };
 
-pub const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// How long after its release a cycle begins, where nothing is wrong.
 const LATENCY_NS: u64 = 20_000;
 const EXECUTION_NS: u64 = 100_000;
 
-pub fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         period_ns: MS,
         deadline_ns: MS,
@@ -58,26 +58,37 @@ pub fn limits() -> Limits {
 }
 
 /// A kernel and all that surrounds it.
-pub struct Rig {
-    pub kernel: Kernel,
-    pub observation: Observation,
-    pub inbox: Inbox,
+pub(crate) struct Rig {
+    pub(crate) kernel: Kernel,
+    pub(crate) observation: Observation,
+    pub(crate) inbox: Inbox,
     /// The newest cycle.
-    pub release: Release,
+    pub(crate) release: Release,
     /// Which heartbeats go on beating, in the order of `HEARTBEAT_SOURCES`.
-    pub beating: [bool; 6],
+    pub(crate) beating: [bool; 6],
     /// The previous cycle ran for so long that the next is a late event.
-    pub overran: bool,
+    pub(crate) overran: bool,
+    /// Every cycle from here on, if asked for.
+    pub(crate) tape: Option<Vec<Recorded>>,
+}
+
+/// What a kernel was given, what it answered, and what it then remembered.
+pub(crate) struct Recorded {
+    pub(crate) release: Release,
+    pub(crate) observation: Observation,
+    pub(crate) inbox: Inbox,
+    pub(crate) outcome: Outcome,
+    pub(crate) after: KernelState,
 }
 
 impl Rig {
     /// At power-up, before the first cycle.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     /// At power-up, with other limits.
-    pub fn with(edit: impl FnOnce(&mut Limits)) -> Self {
+    pub(crate) fn with(edit: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = limits();
         edit(&mut limits);
         let observation = Observation {
@@ -105,32 +116,33 @@ impl Rig {
             release,
             beating: [true; 6],
             overran: false,
+            tape: None,
         }
     }
 
     /// In Disarmed.
-    pub fn disarmed() -> Self {
+    pub(crate) fn disarmed() -> Self {
         Self::new().booted()
     }
 
     /// In Active, with `source` as the owner that asks for nothing.
-    pub fn active(source: Source) -> Self {
+    pub(crate) fn active(source: Source) -> Self {
         Self::disarmed().armed(source)
     }
 
-    pub fn booted(mut self) -> Self {
+    pub(crate) fn booted(mut self) -> Self {
         self.cycles(2);
         assert_eq!(self.mode(), Mode::Disarmed);
         self
     }
 
-    pub fn armed(mut self, source: Source) -> Self {
+    pub(crate) fn armed(mut self, source: Source) -> Self {
         self.arm(source);
         self
     }
 
     /// Arms over the operator socket and waits until the car may drive.
-    pub fn arm(&mut self, source: Source) {
+    pub(crate) fn arm(&mut self, source: Source) {
         self.send(source, 0.0, 0.0);
         self.operator(OperatorKind::Arm);
         assert_eq!(self.cycle().mode.get(), Some(Mode::Arming), "{:?}", self.interlocks());
@@ -139,45 +151,50 @@ impl Rig {
         assert_eq!(self.mode(), Mode::Active);
     }
 
-    pub fn now(&self) -> MonoNs {
+    pub(crate) fn now(&self) -> MonoNs {
         self.release.woke_at
     }
 
-    pub fn mode(&self) -> Mode {
+    pub(crate) fn mode(&self) -> Mode {
         self.kernel.state().mode.get().unwrap()
     }
 
-    pub fn owner(&self) -> Source {
-        self.kernel.state().owner.get().unwrap()
-    }
-
-    pub fn level(&self) -> u32 {
+    pub(crate) fn level(&self) -> u32 {
         self.kernel.state().level
     }
 
-    pub fn latched(&self, fault: Fault) -> bool {
+    pub(crate) fn latched(&self, fault: Fault) -> bool {
         self.kernel.state().latched_causes.contains(fault)
     }
 
     /// Why arming would be refused in a cycle like this one.
-    pub fn interlocks(&self) -> Vec<&'static str> {
+    pub(crate) fn interlocks(&self) -> Vec<&'static str> {
         let mut copy = self.kernel.clone();
         let outcome = copy.step(&self.next_release(LATENCY_NS), &self.observation, &self.inbox);
         outcome.interlocks.interlocks().map(rt_wire::Interlock::name).collect()
     }
 
     /// One cycle on time.
-    pub fn cycle(&mut self) -> Outcome {
+    pub(crate) fn cycle(&mut self) -> Outcome {
         self.cycle_after(LATENCY_NS)
     }
 
     /// One cycle that begins `latency_ns` after its release; the next is on the grid again.
-    pub fn cycle_after(&mut self, latency_ns: u64) -> Outcome {
+    pub(crate) fn cycle_after(&mut self, latency_ns: u64) -> Outcome {
         self.release = self.next_release(latency_ns);
         for (heartbeat, beating) in self.inbox.heartbeats.iter_mut().zip(self.beating) {
             heartbeat.sequence += u64::from(beating);
         }
         let outcome = self.kernel.step(&self.release, &self.observation, &self.inbox);
+        if let Some(tape) = &mut self.tape {
+            tape.push(Recorded {
+                release: self.release,
+                observation: self.observation,
+                inbox: self.inbox,
+                outcome,
+                after: *self.kernel.state(),
+            });
+        }
         for command in &mut self.inbox.commands {
             command.arrival = Raw::new(Arrival::Absent);
         }
@@ -185,7 +202,7 @@ impl Rig {
     }
 
     /// Some cycles on time in which no source has news; returns the last.
-    pub fn cycles(&mut self, n: u32) -> Outcome {
+    pub(crate) fn cycles(&mut self, n: u32) -> Outcome {
         let mut outcome = self.cycle();
         for _ in 1..n {
             outcome = self.cycle();
@@ -213,29 +230,33 @@ impl Rig {
     }
 
     /// The next good command of `source`: made now, valid for 900 ms, and asking for authority.
-    pub fn command(&self, source: Source, steering: f32, throttle: f32) -> Command {
+    pub(crate) fn command(&self, source: Source, steering: f32, throttle: f32) -> Command {
         let sequence = self.inbox.commands[source.index().unwrap()].command.sequence + 1;
         let expires_at = self.now().plus(900 * MS);
         let mut command = Command::plain(sequence, self.now(), expires_at, steering, throttle);
-        command.flags = CommandFlags::ASKS_AUTHORITY
-            .with(CommandFlags::DEAD_MAN, source == Source::Teleop);
+        command.flags =
+            CommandFlags::ASKS_AUTHORITY.with(CommandFlags::DEAD_MAN, source == Source::Teleop);
         command
     }
 
     /// Puts a command where the next cycle finds it.
-    pub fn write(&mut self, source: Source, command: Command) {
+    pub(crate) fn write(&mut self, source: Source, command: Command) {
         let slot = &mut self.inbox.commands[source.index().unwrap()];
         slot.slot_sequence += 1;
         slot.command = command;
         slot.arrival = Raw::new(Arrival::New);
     }
 
-    pub fn send(&mut self, source: Source, steering: f32, throttle: f32) {
+    pub(crate) fn send(&mut self, source: Source, steering: f32, throttle: f32) {
         self.write(source, self.command(source, steering, throttle));
     }
 
     /// Sends a good command, changed by `edit`, and runs one cycle.
-    pub fn send_edited(&mut self, source: Source, edit: impl FnOnce(&mut Command)) -> Outcome {
+    pub(crate) fn send_edited(
+        &mut self,
+        source: Source,
+        edit: impl FnOnce(&mut Command),
+    ) -> Outcome {
         let mut command = self.command(source, 0.0, 0.0);
         edit(&mut command);
         self.write(source, command);
@@ -243,7 +264,13 @@ impl Rig {
     }
 
     /// Runs `n` cycles in which `source` sends every tenth.
-    pub fn drive(&mut self, source: Source, steering: f32, throttle: f32, n: u32) -> Outcome {
+    pub(crate) fn drive(
+        &mut self,
+        source: Source,
+        steering: f32,
+        throttle: f32,
+        n: u32,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         for i in 0..n {
             if i % 10 == 0 {
@@ -255,48 +282,42 @@ impl Rig {
     }
 
     /// Puts a request where the next cycle finds it.
-    pub fn operator(&mut self, kind: OperatorKind) {
+    pub(crate) fn operator(&mut self, kind: OperatorKind) {
         self.inbox.operator.sequence += 1;
         self.inbox.operator.kind = Raw::new(kind);
     }
 
-    pub fn set_line(&mut self, line: LineSet, on: bool) {
+    pub(crate) fn set_line(&mut self, line: LineSet, on: bool) {
         let set = &mut self.observation.lines.set;
         *set = if on { *set | line } else { LineSet(set.0 & !line.0) };
     }
 
     /// Presses the reset button for `press_ms` and releases it; the last cycle is the release.
-    pub fn press_reset(&mut self, press_ms: u32) -> Outcome {
+    pub(crate) fn press_reset(&mut self, press_ms: u32) -> Outcome {
         self.set_line(LineSet::RESET_PRESSED, true);
         self.cycles(press_ms);
         self.set_line(LineSet::RESET_PRESSED, false);
         self.cycle()
     }
 
-    pub fn housekeeping(&mut self, flag: HousekeepingFlags, on: bool) {
+    pub(crate) fn housekeeping(&mut self, flag: HousekeepingFlags, on: bool) {
         let flags = &mut self.inbox.housekeeping.flags;
         *flags = if on { *flags | flag } else { HousekeepingFlags(flags.0 & !flag.0) };
     }
 }
 
 /// Whether this outcome moves nothing: neutral throttle, no relay, no pump.
-pub fn is_dead(outcome: &Outcome, limits: &Limits) -> bool {
+pub(crate) fn is_dead(outcome: &Outcome, limits: &Limits) -> bool {
     outcome.pulses.throttle == limits.throttle_neutral
         && outcome.level == 0
         && outcome.pulses.flags == PulseFlags::EMPTY
 }
 
-/// The whole memory as bytes, for comparisons bit by bit.
-pub fn bytes(state: &KernelState) -> &[u8] {
-    use zerocopy::IntoBytes;
-    state.as_bytes()
-}
-
 /// Numbers that look random and are the same in every run (SplitMix64).
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -305,12 +326,12 @@ impl Dice {
     }
 
     /// A number below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
     /// True once in `n` times.
-    pub fn one_in(&mut self, n: u64) -> bool {
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }

@@ -1,0 +1,329 @@
+//! Moving 256 bytes between two cores: our ring and slot between two processes, against iceoryx2
+//! (two processes, polling), rtrb (two threads), and the bare cache line that nothing can beat.
+//!
+//! A latency is half of a round trip, so that no clock is read on the way; the value of a batch is its
+//! mean, that of a turn the median of its batches: a batch in which one side lost its core falls out.
+
+use super::Bench;
+use crate::exchange::{DEPTH, FIFO_PRIORITY, LAYOUT_HASH, Lanes, Payload, Topics};
+use crate::machine;
+use crate::partner::Role;
+use crate::report::{Goal, Pairs, Row};
+use crate::shared::{Partner, Shared};
+use anyhow::{Context as _, Result, anyhow, bail};
+use rt_ring::sync::{AtomicBool, Ordering};
+use rt_ring::{Read, RingReader, RingWriter, SlotWriter};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const NAME: &str = "transport";
+/// Round trips of one batch.
+const TRIPS: usize = 200;
+/// Publishes of one batch.
+const PUBLISHES: usize = 1000;
+/// How far the paced writer may be ahead of its reader.
+const AHEAD_MAX: u64 = (DEPTH - 256) as u64;
+
+/// One turn's value in ns, and the operations behind it.
+type Taken = (f64, u64);
+
+/// Every row.
+///
+/// # Errors
+/// No second process, no shared memory, or iceoryx2 refuses.
+pub fn transport(bench: &Bench) -> Result<Vec<Row>> {
+    let cores = bench.cores;
+    // Pinned and real-time in a thread of its own, so that the other figures start as they should.
+    let taken = thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                machine::pin(cores.real_time)?;
+                if bench.fifo && !machine::fifo(FIFO_PRIORITY) {
+                    bail!("SCHED_FIFO was there and is not any more");
+                }
+                measure(bench)
+            })
+            .join()
+            .map_err(|_panic| anyhow!("the measuring thread panicked"))?
+    });
+    taken
+}
+
+fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    let batches = bench.pick(100, 400);
+    let (mut ring, mut slot) = (Pairs::default(), Pairs::default());
+    let (mut bounce, mut iceoryx2, mut rtrb_latency) =
+        (Pairs::default(), Pairs::default(), Pairs::default());
+    let mut rtrb = Pairs::default();
+    let mut delivered = Vec::new();
+    for turn in 0..bench.alternations {
+        let (ring_one_way, trips) = ring_latency(bench, batches)?;
+        let (bare, _) = bare_latency(bench, batches)?;
+        bounce.add(ring_one_way, bare, trips);
+        let (peer, _) = iceoryx2_latency(bench, batches, turn as u64)?;
+        iceoryx2.add(ring_one_way, peer, trips);
+        let (peer, _) = rtrb_round_trips(bench, batches)?;
+        rtrb_latency.add(ring_one_way, peer, trips);
+
+        let ((cost, publishes), share) = ring_publish(bench, batches)?;
+        ring.alone(cost, publishes);
+        delivered.push(share);
+        let (cost, writes) = slot_write(bench, batches)?;
+        slot.alone(cost, writes);
+        let (lossless, publishes) = ring_lossless(bench, batches)?;
+        let (peer, _) = rtrb_throughput(bench, batches)?;
+        rtrb.add(lossless, peer, publishes);
+        eprintln!(
+            "bench: {NAME} {}/{}: one way {ring_one_way:.0} ns (bare line {bare:.0}), lossless \
+             {lossless:.1} ns a record (rtrb {peer:.1})",
+            turn + 1,
+            bench.alternations
+        );
+    }
+    let share = crate::stats::Median::of(&delivered).map_or(0.0, |share| share.median);
+    let row = |what: &str, pairs: &Pairs, peer, goal| Row::new(NAME, what, "ns", pairs, peer, goal);
+    Ok(vec![
+        row("publish 256 B, ring, other process reading", &ring, None, Goal::AtMost(20.0)).note(
+            format!("the writer never waits; the reader got {:.0} % of the records", share * 100.0),
+        ),
+        row("write 256 B, checked slot, other process reading", &slot, None, Goal::AtMost(40.0)),
+        row("one way, ring, two processes", &bounce, Some("bare line"), Goal::AtMost(250.0)),
+        row("one way, ring", &iceoryx2, Some("iceoryx2 0.10"), Goal::TimesBetter(2.0)),
+        row("one way, ring (rtrb: threads)", &rtrb_latency, Some("rtrb 0.4.1"), Goal::None),
+        row("record delivered, none lost (rtrb: threads)", &rtrb, Some("rtrb 0.4.1"), Goal::AsGood)
+            .note(
+                "ns a record at full speed, both lossless: our reader tells its place once in 64 \
+                 records and the writer keeps within the ring; rtrb's writer waits while it is full",
+            ),
+    ])
+}
+
+fn payload(number: u64) -> Payload {
+    [number; 32]
+}
+
+/// Times `batches` batches of `operations` each; the median batch's mean, in ns an operation.
+fn timed(batches: usize, operations: usize, mut one: impl FnMut() -> Result<()>) -> Result<Taken> {
+    let mut means = Vec::with_capacity(batches);
+    for batch in 0..batches + batches / 10 {
+        let start = Instant::now();
+        for _ in 0..operations {
+            one()?;
+        }
+        let mean = start.elapsed().as_nanos() as f64 / operations as f64;
+        // The first tenth warms caches and page tables up.
+        if batch >= batches / 10 {
+            means.push(mean);
+        }
+        if batch % 64 == 63 {
+            // Real-time threads that never sleep are stopped by the kernel for 50 ms.
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+    let median = crate::stats::Median::of(&means).context("no batches")?;
+    Ok((median.median, (batches * operations) as u64))
+}
+
+fn partner<'a>(bench: &Bench, shared: &'a Shared, role: Role) -> Result<Partner<'a>> {
+    Partner::start(shared, &role.name(), bench.cores.other, bench.fifo)
+}
+
+fn halved((round_trip, trips): Taken) -> Taken {
+    (round_trip / 2.0, trips)
+}
+
+fn bare_latency(bench: &Bench, batches: usize) -> Result<Taken> {
+    let shared = Lanes::create()?;
+    let _partner = partner(bench, &shared, Role::Bounce)?;
+    let mut value = 0;
+    let taken = timed(batches, TRIPS, || {
+        value += 1;
+        // ORDER: pairs with the other side's acquire: as a program would hand data over.
+        shared.ping().store(value, Ordering::Release);
+        while shared.pong().load(Ordering::Acquire) != value {}
+        Ok(())
+    });
+    taken.map(halved)
+}
+
+fn ring_latency(bench: &Bench, batches: usize) -> Result<Taken> {
+    let shared = Lanes::create()?;
+    let lanes = Lanes::of(&shared);
+    let mut writer = RingWriter::<Payload>::create(lanes.to_partner, DEPTH, Lanes::IDENTITY)?;
+    let _partner = partner(bench, &shared, Role::RingEcho)?;
+    let mut reader = RingReader::<Payload>::attach(lanes.from_partner, LAYOUT_HASH)?;
+    let mut number = 0;
+    let taken = timed(batches, TRIPS, || {
+        number += 1;
+        writer.publish(&payload(number));
+        loop {
+            match reader.read() {
+                Read::Empty => {}
+                Read::Record { record, .. } if record == payload(number) => return Ok(()),
+                other => bail!("expected record {number}, found {other:?}"),
+            }
+        }
+    });
+    taken.map(halved)
+}
+
+fn iceoryx2_latency(bench: &Bench, batches: usize, turn: u64) -> Result<Taken> {
+    let shared = Lanes::create()?;
+    let run = u64::from(std::process::id()) << 8 | turn;
+    shared.ping().store(run, Ordering::Relaxed);
+    let topics = Topics::open(run)?;
+    let (publisher, subscriber) = topics.asking_side()?;
+    let _partner = partner(bench, &shared, Role::Iceoryx2Echo)?;
+    let mut number = 0;
+    let taken = timed(batches, TRIPS, || {
+        number += 1;
+        publisher.loan_uninit()?.write_payload(payload(number)).send()?;
+        loop {
+            if let Some(sample) = subscriber.receive()? {
+                if *sample == payload(number) {
+                    return Ok(());
+                }
+                bail!("expected sample {number}, found {}", sample[0]);
+            }
+        }
+    });
+    taken.map(halved)
+}
+
+/// The writer's cost, and which share of the records a reader at full speed got.
+fn ring_publish(bench: &Bench, batches: usize) -> Result<(Taken, f64)> {
+    let shared = Lanes::create()?;
+    let lanes = Lanes::of(&shared);
+    let mut writer = RingWriter::<Payload>::create(lanes.to_partner, DEPTH, Lanes::IDENTITY)?;
+    let partner = partner(bench, &shared, Role::RingDrain)?;
+    let mut record = payload(0);
+    let taken = timed(batches, PUBLISHES, || {
+        record[0] += 1;
+        writer.publish(std::hint::black_box(&record));
+        Ok(())
+    })?;
+    thread::sleep(Duration::from_millis(5));
+    let got = shared.taken().load(Ordering::Relaxed) as f64;
+    let lost = shared.lost().load(Ordering::Relaxed) as f64;
+    drop(partner);
+    Ok((taken, got / (got + lost).max(1.0)))
+}
+
+fn slot_write(bench: &Bench, batches: usize) -> Result<Taken> {
+    let shared = Lanes::create()?;
+    let lanes = Lanes::of(&shared);
+    let mut writer = SlotWriter::<Payload>::create(lanes.to_partner, Lanes::IDENTITY)?;
+    let _partner = partner(bench, &shared, Role::SlotPoll)?;
+    let mut record = payload(0);
+    timed(batches, PUBLISHES, || {
+        record[0] += 1;
+        writer.write(std::hint::black_box(&record));
+        Ok(())
+    })
+}
+
+/// As fast as the reader can follow: no record is lost, as with a queue.
+fn ring_lossless(bench: &Bench, batches: usize) -> Result<Taken> {
+    let shared = Lanes::create()?;
+    let lanes = Lanes::of(&shared);
+    let mut writer = RingWriter::<Payload>::create(lanes.to_partner, DEPTH, Lanes::IDENTITY)?;
+    let partner = partner(bench, &shared, Role::RingDrain)?;
+    let (mut record, mut taken_before) = (payload(0), 0);
+    let taken = timed(batches, PUBLISHES, || {
+        record[0] += 1;
+        while record[0] - taken_before > AHEAD_MAX {
+            taken_before = shared.taken().load(Ordering::Relaxed);
+        }
+        writer.publish(std::hint::black_box(&record));
+        Ok(())
+    })?;
+    let lost = shared.lost().load(Ordering::Relaxed);
+    drop(partner);
+    if lost > 0 {
+        bail!("the paced ring lost {lost} records");
+    }
+    Ok(taken)
+}
+
+/// Runs `consumer` on the other core for as long as `produce` takes.
+fn beside<T>(
+    bench: &Bench,
+    consumer: impl FnOnce(&AtomicBool) + Send,
+    produce: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let stop = Arc::new(AtomicBool::new(false));
+    thread::scope(|scope| {
+        let (theirs, cpu, fifo) = (Arc::clone(&stop), bench.cores.other, bench.fifo);
+        let handle = scope.spawn(move || {
+            machine::pin(cpu)?;
+            if fifo && !machine::fifo(FIFO_PRIORITY) {
+                bail!("no SCHED_FIFO for the second thread");
+            }
+            consumer(&theirs);
+            Ok(())
+        });
+        let taken = produce();
+        stop.store(true, Ordering::Relaxed);
+        handle.join().map_err(|_panic| anyhow!("the second thread panicked"))??;
+        taken
+    })
+}
+
+fn rtrb_throughput(bench: &Bench, batches: usize) -> Result<Taken> {
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<Payload>::new(DEPTH);
+    let drain = move |stop: &AtomicBool| {
+        let mut sum = 0_u64;
+        while !stop.load(Ordering::Relaxed) {
+            if let Ok(record) = consumer.pop() {
+                sum = sum.wrapping_add(record[0]).wrapping_add(record[31]);
+            }
+        }
+        std::hint::black_box(sum);
+    };
+    let mut record = payload(0);
+    beside(bench, drain, || {
+        timed(batches, PUBLISHES, || {
+            record[0] += 1;
+            while producer.push(*std::hint::black_box(&record)).is_err() {}
+            Ok(())
+        })
+    })
+}
+
+fn rtrb_round_trips(bench: &Bench, batches: usize) -> Result<Taken> {
+    let (mut there, mut from_us) = rtrb::RingBuffer::<Payload>::new(DEPTH);
+    let (mut to_us, mut back) = rtrb::RingBuffer::<Payload>::new(DEPTH);
+    let echo = move |stop: &AtomicBool| {
+        while !stop.load(Ordering::Relaxed) {
+            if let Ok(record) = from_us.pop() {
+                // Never full: one record is under way.
+                to_us.push(record).ok();
+            }
+        }
+    };
+    let mut number = 0;
+    let taken = beside(bench, echo, || {
+        timed(batches, TRIPS, || {
+            number += 1;
+            there.push(payload(number)).ok().context("rtrb is full")?;
+            loop {
+                if let Ok(record) = back.pop() {
+                    if record == payload(number) {
+                        return Ok(());
+                    }
+                    bail!("expected record {number}, found {}", record[0]);
+                }
+            }
+        })
+    });
+    taken.map(halved)
+}
+
+/// The one-way latency of a bare cache line between the two cores, in ns: what `step` is held to.
+///
+/// # Errors
+/// No second process.
+pub fn bare_line_ns(bench: &Bench) -> Result<f64> {
+    bare_latency(bench, bench.pick(50, 200)).map(|(ns, _)| ns)
+}

@@ -1,0 +1,241 @@
+//! Rings in this process, and a loop without a loop: a thread that serves a run directory, as
+//! housekeeping does, and the writers of what the loop publishes.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rlds::About;
+use rt_ring::sync::AtomicU64;
+use rt_ring::{Identity, RingReader, RingWriter, SlotWriter, ring_words};
+use rt_shm::{MappedSlotReader, Mapping, Rules, RunDir, SegmentServer, Segments};
+use rt_wire::topics::{HEALTH, KEYFRAME, RLDS_LOGGER, TELEMETRY, Topic};
+use rt_wire::{
+    Health, HealthFlags, Heartbeat, KernelState, Mode, MonoNs, Record, Source, Telemetry,
+};
+
+/// The robot of every test: one that comes with the program.
+pub(crate) const ROBOT: &str = "sim-donkey";
+pub(crate) const BUILD_ID: u64 = 0xb01d;
+
+const MS: u64 = 1_000_000;
+const START: u64 = 5_000 * MS;
+
+pub(crate) fn about() -> About {
+    About {
+        robot: ROBOT.to_owned(),
+        robot_model: "donkeycar".to_owned(),
+        environment_id: "sim-twisty".to_owned(),
+        frame_convention: "base_link".to_owned(),
+        build_id: BUILD_ID,
+        start_mono_ns: MonoNs(START),
+        start_unix_ms: 1_795_000_000_123,
+        kernel: String::new(),
+        step_rate_hz: 20,
+    }
+}
+
+/// Cycle `n` (from 1) of a drive at 1 kHz.
+pub(crate) fn cycle(n: u64) -> Telemetry {
+    let mut record = Telemetry {
+        sequence: n,
+        cycle_index: n,
+        mono_ns: MonoNs(START + (n - 1) * MS),
+        ..Telemetry::default()
+    };
+    record.outcome.mode = Mode::Active.into();
+    record.outcome.owner = Source::Pilot.into();
+    record.outcome.setpoint.throttle = (n % 100) as f32 / 100.0;
+    record
+}
+
+pub(crate) fn keyframe(after_cycle: u64) -> KernelState {
+    KernelState {
+        cycle_index: after_cycle,
+        mono_ns: MonoNs(START + after_cycle * MS),
+        build_id: BUILD_ID,
+        ..KernelState::default()
+    }
+}
+
+/// The two rings, in this process's memory.
+pub(crate) struct Rings {
+    telemetry: (Vec<AtomicU64>, usize),
+    keyframes: (Vec<AtomicU64>, usize),
+}
+
+fn identity<T: Record>(generation: u64) -> Identity {
+    Identity { layout_hash: T::LAYOUT_HASH, generation }
+}
+
+fn words<T: Record>(depth: usize) -> Vec<AtomicU64> {
+    (0..ring_words::<T>(depth)).map(|_| AtomicU64::new(0)).collect()
+}
+
+impl Rings {
+    pub(crate) fn new(telemetry_depth: usize, keyframe_depth: usize) -> Self {
+        let rings = Self {
+            telemetry: (words::<Telemetry>(telemetry_depth), telemetry_depth),
+            keyframes: (words::<KernelState>(keyframe_depth), keyframe_depth),
+        };
+        // So that readers may come before the writers.
+        rings.writers();
+        rings
+    }
+
+    pub(crate) fn writers(&self) -> (RingWriter<'_, Telemetry>, RingWriter<'_, KernelState>) {
+        let (telemetry, keyframes) = (&self.telemetry, &self.keyframes);
+        (
+            RingWriter::create(&telemetry.0, telemetry.1, identity::<Telemetry>(1)).unwrap(),
+            RingWriter::create(&keyframes.0, keyframes.1, identity::<KernelState>(1)).unwrap(),
+        )
+    }
+
+    pub(crate) fn telemetry(&self) -> RingReader<'_, Telemetry> {
+        RingReader::attach_from_oldest(&self.telemetry.0, Telemetry::LAYOUT_HASH).unwrap()
+    }
+
+    pub(crate) fn keyframes(&self) -> RingReader<'_, KernelState> {
+        RingReader::attach_from_oldest(&self.keyframes.0, KernelState::LAYOUT_HASH).unwrap()
+    }
+
+    /// As if the loop had been started again in the same memory.
+    pub(crate) fn make_telemetry_anew(&self) {
+        let (memory, depth) = &self.telemetry;
+        RingWriter::<Telemetry>::create(memory, *depth, identity::<Telemetry>(2)).unwrap();
+    }
+}
+
+type HeartbeatSlot = Arc<Mutex<Option<MappedSlotReader<Heartbeat>>>>;
+
+struct Shared(HeartbeatSlot);
+
+impl Rules for Shared {
+    fn uid_may_attach(&self, _process: &str, _uid: u32) -> bool {
+        true
+    }
+
+    fn may_swap(&self, _topic: &'static Topic) -> bool {
+        true
+    }
+
+    fn install(&mut self, topic: &'static Topic, mapping: Mapping, _generation: u64) {
+        if topic.writer == RLDS_LOGGER {
+            let reader = MappedSlotReader::attach(mapping, Heartbeat::LAYOUT_HASH).unwrap();
+            *self.0.lock().unwrap() = Some(reader);
+        }
+    }
+
+    fn detached(&mut self, _process: &str) {}
+}
+
+pub(crate) struct TestLoop {
+    pub(crate) telemetry: RingWriter<'static, Telemetry>,
+    pub(crate) keyframes: RingWriter<'static, KernelState>,
+    health: Mutex<SlotWriter<'static, Health>>,
+    heartbeat: HeartbeatSlot,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl TestLoop {
+    pub(crate) fn start(dir: &Path) -> Self {
+        let lock = RunDir::create(dir).unwrap().lock().unwrap();
+        let segments = Segments::create(ROBOT, true, false).unwrap();
+        let words = |topic| segments.words(topic).unwrap();
+        let id = |topic| segments.identity(topic);
+        let depth = |topic: &Topic| topic.depth as usize;
+        let ring = RingWriter::create(words(&TELEMETRY), depth(&TELEMETRY), id(&TELEMETRY));
+        let keyframes = RingWriter::create(words(&KEYFRAME), depth(&KEYFRAME), id(&KEYFRAME));
+        let mut health = SlotWriter::create(words(&HEALTH), id(&HEALTH)).unwrap();
+        health.write(&Health { build_id: BUILD_ID, ..Health::default() });
+        let mut server = SegmentServer::bind(&lock, segments).unwrap();
+        let heartbeat = HeartbeatSlot::default();
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut rules = Shared(Arc::clone(&heartbeat));
+        let until = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                server.poll(5, &mut rules).unwrap();
+            }
+        });
+        Self {
+            telemetry: ring.unwrap(),
+            keyframes: keyframes.unwrap(),
+            health: Mutex::new(health),
+            heartbeat,
+            stop,
+            thread,
+        }
+    }
+
+    /// The loop's last word.
+    pub(crate) fn say_ended(&self) {
+        let ended = Health { build_id: BUILD_ID, flags: HealthFlags::ENDED, ..Health::default() };
+        self.health.lock().unwrap().write(&ended);
+    }
+
+    /// Waits for a heartbeat of the logger that is as wished.
+    pub(crate) fn wait_for_heartbeat(
+        &self,
+        mut is_wished: impl FnMut(&Heartbeat) -> bool,
+    ) -> Heartbeat {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let beat = self.heartbeat.lock().unwrap().as_ref().and_then(MappedSlotReader::peek);
+            if let Some(beat) = beat.filter(&mut is_wished) {
+                return beat;
+            }
+            assert!(Instant::now() < end, "no such heartbeat: {beat:?}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Ends as a loop that is killed does: the socket closes.
+    pub(crate) fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
+/// A disk in memory that refuses every byte beyond its size.
+pub(crate) struct Disk {
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Disk {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes: 0, bytes_max }
+    }
+}
+
+impl std::io::Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = bytes.len().min(self.bytes_max - self.bytes);
+        if taken == 0 && !bytes.is_empty() {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.bytes += taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl rlds::Storage for Disk {
+    fn truncate(&mut self, bytes: u64) -> std::io::Result<()> {
+        self.bytes = usize::try_from(bytes).unwrap();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! `virtual-sim`: the whole robot in one process and virtual time. Prints what the run came to.
+//!
+//! Exit codes: 0, 1 (the drive did not come to its end), 2 (misuse).
+
+use clap::Parser;
+use hil::plant::PlantParams;
+use rt_config::{Robot, Track};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tests::virtual_sim::{Options, Report, run};
+
+/// Kernel, pilot and plant in one process and virtual time, as fast as the machine goes.
+#[derive(Debug, Parser)]
+#[command(name = "virtual-sim", version)]
+struct Args {
+    /// A robot file, or the name of a built-in robot; its board must be `sim`.
+    #[arg(long, value_name = "NAME|FILE", default_value = "sim-donkey")]
+    robot: String,
+    /// A built-in track or a file with the columns x_m,y_m,w_tr_right_m,w_tr_left_m.
+    #[arg(long, value_name = "NAME|FILE", default_value = "twisty")]
+    track: String,
+    /// Every length of the track is multiplied by this.
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    scale: f64,
+    /// How long to drive, counted from Active.
+    #[arg(long, value_name = "N", default_value_t = 20.0, value_parser = seconds)]
+    seconds: f64,
+    /// Seed of everything random in the simulated car.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Parameters of the car instead of the documented ones.
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+    /// Cycles from a telemetry record to the inbox that holds the pilot's answer.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    command_delay_cycles: u64,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let report = match prepare(&args).and_then(|options| {
+        run(&options, args.seconds).map_err(|error| format!("{}: {error}", args.track))
+    }) {
+        Ok(report) => report,
+        Err(message) => {
+            eprintln!("virtual-sim: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    if args.json {
+        match serde_json::to_string(&report) {
+            Ok(line) => println!("{line}"),
+            Err(error) => eprintln!("virtual-sim: the report cannot be told: {error}"),
+        }
+    } else {
+        print(&report);
+    }
+    ExitCode::from(u8::from(!report.is_good()))
+}
+
+fn prepare(args: &Args) -> Result<Options, String> {
+    let robot = Robot::resolve(&args.robot).map_err(|errors| errors.to_string())?;
+    if robot.file().board.is_real() {
+        return Err(format!(
+            "{}: board: expected `sim`, found a board that moves something real",
+            args.robot
+        ));
+    }
+    let track = Track::resolve(&args.track, args.scale).map_err(|errors| errors.to_string())?;
+    let mut options = Options::new(robot, track, args.seed);
+    options.command_delay_cycles = args.command_delay_cycles;
+    if let Some(file) = &args.params {
+        options.params = PlantParams::from_file(file).map_err(|error| error.to_string())?;
+    }
+    Ok(options)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) | Err(_) => Err("expected 0 to 86400 seconds".to_owned()),
+    }
+}
+
+fn print(report: &Report) {
+    let plant = &report.plant;
+    println!(
+        "{} on {}, seed {}: {:.1} s Active, then {}",
+        report.robot, report.track, report.seed, report.driven_s, report.mode_final
+    );
+    if !report.armed {
+        println!("  not armed: {}", report.interlocks.join(", "));
+    }
+    if let Some(stopped) = &report.stopped {
+        println!("  stopped early: {} because of {}", stopped.mode, stopped.causes.join(", "));
+    }
+    let laps: Vec<String> = plant.lap_times_s.iter().map(|lap_s| format!("{lap_s:.3}")).collect();
+    println!(
+        "  {} laps of {:.1} m ({} s), {:.1} m driven, top speed {:.2} m/s",
+        plant.laps,
+        plant.track_length_m,
+        laps.join(", "),
+        plant.distance_m,
+        plant.top_speed_m_per_s
+    );
+    println!(
+        "  off track {} times; closest to the border {:.3} m",
+        plant.off_track_count, plant.border_margin_m_min
+    );
+    println!(
+        "  telemetry {}, car {}; {} cycles, {:.0} a second of computer time",
+        report.telemetry_hash, plant.state_hash, report.cycles, report.cycles_per_s
+    );
+}

@@ -1,0 +1,3 @@
+//! Behaviour across crates: one crate, a module for each subject.
+
+mod virtual_sim;

@@ -1,0 +1,279 @@
+//! `cargo xtask sabotage`: every oracle needs a planted bug that it catches.
+//!
+//! Each `tests/sabotage/*.patch` begins with `Oracle:`, `Crate:` and `Why:` lines. The patch is
+//! applied to a copy of the tree, never to the tree itself. A bug counts as caught only if
+//!
+//! 1. the oracle passes on the untouched copy,
+//! 2. the copy with the bug still compiles (a bug that no build lets through needs no test), and
+//! 3. the oracle then fails.
+//!
+//! The copy and its builds stay under `target/sabotage`, so that the next run only rebuilds changes.
+
+use crate::Answer;
+use crate::workspace::{files, root, target_directory};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+/// Where the bugs are.
+pub(crate) const FOLDER: &str = "tests/sabotage";
+/// Lines of an unexpected output that are shown.
+const SHOWN_LINES: usize = 30;
+
+/// One planted bug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bug {
+    /// File name of the patch.
+    pub(crate) name: String,
+    /// The patch.
+    pub(crate) path: PathBuf,
+    /// Command that must fail with the bug.
+    pub(crate) oracle: String,
+    /// Crate that is hurt.
+    pub(crate) hurt: String,
+    /// What the bug would do to a car.
+    pub(crate) why: String,
+}
+
+pub(crate) fn run(names: &[String]) -> Answer {
+    let wanted = |bug: &Bug| names.is_empty() || names.iter().any(|name| bug.name.contains(name));
+    let bugs: Vec<Bug> = all()?.into_iter().filter(wanted).collect();
+    if bugs.is_empty() {
+        return Err(format!("no patch in {FOLDER} has one of these names: {}", names.join(", ")));
+    }
+    let yard = Yard::prepare()?;
+    let mut passes = HashMap::new();
+    let mut escaped = 0;
+    for bug in &bugs {
+        let begin = Instant::now();
+        let verdict = yard.try_bug(bug, &mut passes)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        match verdict {
+            Verdict::Caught => {
+                println!("caught   {:<44} {seconds:6.1} s  by {}", bug.name, bug.oracle);
+            }
+            Verdict::Escaped(how) => {
+                escaped += 1;
+                println!("ESCAPED  {:<44} {seconds:6.1} s  {how}", bug.name);
+                println!("         {}: {}", bug.hurt, bug.why);
+            }
+        }
+    }
+    println!("{} bugs planted, {} caught, {escaped} escaped", bugs.len(), bugs.len() - escaped);
+    Ok(escaped == 0)
+}
+
+/// Every bug, in order of its name.
+pub(crate) fn all() -> Result<Vec<Bug>, String> {
+    let folder = root().join(FOLDER);
+    let mut bugs = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(|error| format!("{FOLDER}: {error}"))?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "patch") {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{FOLDER}: {error}"))?;
+            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+            bugs.push(parse(&name.unwrap_or_default(), &path, &text)?);
+        }
+    }
+    bugs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(bugs)
+}
+
+fn parse(name: &str, path: &Path, text: &str) -> Result<Bug, String> {
+    let header =
+        text.lines().take_while(|line| !line.starts_with("--- ") && !line.starts_with("diff "));
+    let values: HashMap<&str, &str> = header
+        .filter_map(|line| line.split_once(": "))
+        .map(|(key, value)| (key, value.trim()))
+        .collect();
+    let value = |key: &str| {
+        let found = values.get(key).filter(|value| !value.is_empty());
+        found.map(|value| (*value).to_owned()).ok_or_else(|| {
+            format!("{FOLDER}/{name}.patch: expected a line `{key}: …` before the diff, found none")
+        })
+    };
+    Ok(Bug {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        oracle: value("Oracle")?,
+        hurt: value("Crate")?,
+        why: value("Why")?,
+    })
+}
+
+enum Verdict {
+    Caught,
+    Escaped(String),
+}
+
+/// A copy of the tree, and where it is built.
+struct Yard {
+    tree: PathBuf,
+    build: PathBuf,
+}
+
+impl Yard {
+    fn prepare() -> Result<Self, String> {
+        let base = target_directory()?.join("sabotage");
+        fs::create_dir_all(base.join("tree"))
+            .map_err(|error| format!("{}: {error}", base.display()))?;
+        let base = base.canonicalize().map_err(|error| format!("{}: {error}", base.display()))?;
+        let yard = Self { tree: base.join("tree"), build: base.join("build") };
+        yard.sync(&files()?)?;
+        Ok(yard)
+    }
+
+    /// Makes the copy equal to the tree, touching only what differs: cargo goes by times.
+    fn sync(&self, files: &[PathBuf]) -> Result<(), String> {
+        let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+        let wanted: HashSet<PathBuf> = files.iter().map(|file| self.tree.join(file)).collect();
+        for (file, copy) in files.iter().map(|file| (root().join(file), self.tree.join(file))) {
+            let bytes = fs::read(&file).map_err(|error| failed(&file, error))?;
+            if fs::read(&copy).is_ok_and(|there| there == bytes) {
+                continue;
+            }
+            if let Some(folder) = copy.parent() {
+                fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+            }
+            fs::write(&copy, bytes).map_err(|error| failed(&copy, error))?;
+        }
+        remove_others(&self.tree, &wanted).map_err(|error| failed(&self.tree, error))
+    }
+
+    fn try_bug(&self, bug: &Bug, passes: &mut HashMap<String, bool>) -> Result<Verdict, String> {
+        if !passes.contains_key(&bug.oracle) {
+            let output = self.shell(&bug.oracle)?;
+            if !output.status.success() {
+                show(&output);
+            }
+            passes.insert(bug.oracle.clone(), output.status.success());
+        }
+        if passes.get(&bug.oracle) != Some(&true) {
+            return Ok(Verdict::Escaped(format!("fails without the bug too: {}", bug.oracle)));
+        }
+        if !self.apply(bug, false)? {
+            return Ok(Verdict::Escaped("the patch does not apply any more".to_owned()));
+        }
+        let verdict = self.judge(bug);
+        if !self.apply(bug, true)? {
+            return Err(format!(
+                "{}: the copy cannot be mended; remove {}",
+                bug.name,
+                self.tree.display()
+            ));
+        }
+        verdict
+    }
+
+    fn judge(&self, bug: &Bug) -> Result<Verdict, String> {
+        let build = self.shell(&without_running(&bug.oracle))?;
+        if !build.status.success() {
+            show(&build);
+            return Ok(Verdict::Escaped("does not compile: mend the patch".to_owned()));
+        }
+        if self.shell(&bug.oracle)?.status.success() {
+            return Ok(Verdict::Escaped(format!("not seen by {}", bug.oracle)));
+        }
+        Ok(Verdict::Caught)
+    }
+
+    fn apply(&self, bug: &Bug, back: bool) -> Result<bool, String> {
+        let mut git = Command::new("git");
+        git.current_dir(&self.tree).args(["apply", "-p1"]);
+        // The copy lies inside a repository, whose root git must not take for the patch's.
+        if let Some(above) = self.tree.parent() {
+            git.env("GIT_CEILING_DIRECTORIES", above);
+        }
+        if back {
+            git.arg("-R");
+        }
+        let output = git
+            .arg(&bug.path)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("git: {error}"))?;
+        Ok(output.status.success())
+    }
+
+    fn shell(&self, command: &str) -> Result<Output, String> {
+        Command::new("sh")
+            .args(["-c", command])
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.build)
+            .env("CARGO_TERM_COLOR", "never")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("sh: {error}"))
+    }
+}
+
+/// The oracle's command, stopped before it runs a test.
+fn without_running(oracle: &str) -> String {
+    match oracle.split_once(" -- ") {
+        Some((cargo, tests)) => format!("{cargo} --no-run -- {tests}"),
+        None => format!("{oracle} --no-run"),
+    }
+}
+
+fn show(output: &Output) {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = text.lines().collect();
+    for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+        eprintln!("  | {line}");
+    }
+}
+
+fn remove_others(folder: &Path, wanted: &HashSet<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_others(&path, wanted)?;
+        } else if !wanted.contains(&path) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{all, parse, without_running};
+    use std::path::Path;
+
+    const PATCH: &str = "\
+Oracle: cargo test --release -p rt-control --test control
+Crate: rt-control
+Why: the car would keep driving: an e-stop in Arming was ignored.
+
+--- a/rt-core/control/src/machine.rs
++++ b/rt-core/control/src/machine.rs
+@@ -1 +1 @@
+-Oracle: never read from here
++x
+";
+
+    #[test]
+    fn a_patch_names_its_oracle_its_crate_and_what_the_bug_would_do() {
+        let bug = parse("estop", Path::new("estop.patch"), PATCH).expect("a whole header");
+        assert_eq!(bug.oracle, "cargo test --release -p rt-control --test control");
+        assert_eq!(bug.hurt, "rt-control");
+        assert!(bug.why.contains("e-stop in Arming"));
+        let error =
+            parse("x", Path::new("x"), &PATCH.replace("Why:", "Reason:")).expect_err("no why");
+        assert!(error.contains("`Why: …`"), "{error}");
+    }
+
+    #[test]
+    fn an_oracle_is_compiled_before_it_is_run() {
+        assert_eq!(without_running("cargo test -p x"), "cargo test -p x --no-run");
+        assert_eq!(without_running("cargo test -p x -- one"), "cargo test -p x --no-run -- one");
+    }
+
+    #[test]
+    fn every_patch_of_this_workspace_has_a_whole_header() {
+        all().expect("each header is whole");
+    }
+}
