@@ -3,8 +3,8 @@
 //! Decides when the car is stepped: on an absolute grid of a millisecond, with the newest pins. When
 //! the loop goes, the car does not: it rolls on with the last pins, its monostable cuts the power,
 //! and the last word is the truth about that. It must never judge the robot, wait for it, or put
-//! anything between a pin and the car that a wire would not. Tests: here (the last word); the whole
-//! process in the tests crate.
+//! anything between a pin and the car that a wire would not. Tests: tests/process.rs, and here (the last
+//! word); whole drives in the tests crate.
 
 mod clock;
 mod last_word;
@@ -35,8 +35,6 @@ const STEP_NS: u64 = 1_000_000;
 const LATE_AFTER_NS: u64 = 5_000_000;
 /// Time between two words of truth, and between two looks at signals and the loop.
 const STATUS_PERIOD_NS: u64 = 10_000_000;
-/// A loop that is being started serves within this.
-const ATTACH_WITHIN_NS: u64 = 5_000_000_000;
 const ATTACH_EVERY: Duration = Duration::from_millis(50);
 /// After the loop has gone the car is simulated for this long at most…
 const ALONE_NS_MAX: u64 = 4_000_000_000;
@@ -67,6 +65,9 @@ pub struct Args {
     /// Parameters of the car instead of the documented ones.
     #[arg(long, value_name = "FILE")]
     params: Option<PathBuf>,
+    /// How long to wait for the fast loop, in seconds.
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=86_400))]
+    attach_timeout_s: u32,
 }
 
 /// Why the process ended with another code than 0.
@@ -164,7 +165,7 @@ struct Wires {
 impl Wires {
     /// Attaches; waits a while for a loop that is not there yet.
     fn attach(args: &Args, robot: &Robot) -> Result<Self, Failure> {
-        let until = clock::now().plus(ATTACH_WITHIN_NS);
+        let until = clock::now().plus(u64::from(args.attach_timeout_s) * 1_000_000_000);
         let mut client = loop {
             match Client::connect(&args.run_dir, robot.name(), PLANT) {
                 Ok(client) => break client,

@@ -1,6 +1,6 @@
 //! `cargo xtask sabotage`: every oracle needs a planted bug that it catches.
 //!
-//! Each `tests/sabotage/*.patch` begins with `Oracle:`, `Crate:` and `Why:` lines. The patch is
+//! Each `tests/sabotage/*.patch` begins with an `Oracle:` and a `Why:` line. The patch is
 //! applied to a copy of the tree, never to the tree itself. A bug counts as caught only if
 //!
 //! 1. the oracle passes on the untouched copy,
@@ -31,7 +31,7 @@ pub(crate) struct Bug {
     pub(crate) path: PathBuf,
     /// Command that must fail with the bug.
     pub(crate) oracle: String,
-    /// Crate that is hurt.
+    /// File that is hurt.
     pub(crate) hurt: String,
     /// What the bug would do to a car.
     pub(crate) why: String,
@@ -94,11 +94,12 @@ fn parse(name: &str, path: &Path, text: &str) -> Result<Bug, String> {
             format!("{FOLDER}/{name}.patch: expected a line `{key}: …` before the diff, found none")
         })
     };
+    let hurt = text.lines().find_map(|line| line.strip_prefix("+++ b/")).map(str::to_owned);
     Ok(Bug {
         name: name.to_owned(),
         path: path.to_owned(),
         oracle: value("Oracle")?,
-        hurt: value("Crate")?,
+        hurt: hurt.ok_or_else(|| format!("{FOLDER}/{name}.patch: expected a diff, found none"))?,
         why: value("Why")?,
     })
 }
@@ -245,7 +246,6 @@ mod tests {
 
     const PATCH: &str = "\
 Oracle: cargo test --release -p rt-control --test control
-Crate: rt-control
 Why: the car would keep driving: an e-stop in Arming was ignored.
 
 --- a/rt-core/control/src/machine.rs
@@ -256,14 +256,16 @@ Why: the car would keep driving: an e-stop in Arming was ignored.
 ";
 
     #[test]
-    fn a_patch_names_its_oracle_its_crate_and_what_the_bug_would_do() {
+    fn a_patch_names_its_oracle_what_it_hurts_and_what_the_bug_would_do() {
         let bug = parse("estop", Path::new("estop.patch"), PATCH).expect("a whole header");
         assert_eq!(bug.oracle, "cargo test --release -p rt-control --test control");
-        assert_eq!(bug.hurt, "rt-control");
+        assert_eq!(bug.hurt, "rt-core/control/src/machine.rs");
         assert!(bug.why.contains("e-stop in Arming"));
         let error =
             parse("x", Path::new("x"), &PATCH.replace("Why:", "Reason:")).expect_err("no why");
         assert!(error.contains("`Why: …`"), "{error}");
+        let header = PATCH.split("---").next().unwrap_or_default();
+        assert!(parse("x", Path::new("x"), header).is_err(), "a header alone plants nothing");
     }
 
     #[test]

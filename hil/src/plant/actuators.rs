@@ -86,6 +86,7 @@ pub struct SpeedController {
     pulse_us: f64,
     since_pulse_s: f64,
     neutral_for_s: f64,
+    unpowered_for_s: f64,
     duty: f64,
 }
 
@@ -98,6 +99,7 @@ impl SpeedController {
             pulse_us: params.drive.pulse_neutral_us,
             since_pulse_s: 0.0,
             neutral_for_s: 0.0,
+            unpowered_for_s: 0.0,
             duty: 0.0,
         }
     }
@@ -121,9 +123,14 @@ impl SpeedController {
         self.since_pulse_s += step_s;
         let Some(source_v) = source_v else {
             self.duty = 0.0;
-            self.neutral_for_s = 0.0;
+            self.unpowered_for_s += step_s;
+            // Its capacitor keeps the logic alive through a short gap; after that it boots anew.
+            if self.unpowered_for_s > self.params.ride_through_ms * 1e-3 {
+                self.neutral_for_s = 0.0;
+            }
             return MotorOutput::default();
         };
+        self.unpowered_for_s = 0.0;
         let asked = self.asked();
         if !self.is_ready() {
             self.neutral_for_s = if asked == 0.0 { self.neutral_for_s + step_s } else { 0.0 };
@@ -238,6 +245,20 @@ mod tests {
         settled(&mut controller, 1500.0, 0.0);
         settled(&mut controller, 1500.0, 0.0);
         assert!(settled(&mut controller, 1800.0, 0.0).force_n > 0.0);
+    }
+
+    #[test]
+    fn a_gap_shorter_than_the_capacitor_lasts_only_interrupts_the_drive() {
+        let gap_ms = PlantParams::donkey_1_10().drive.ride_through_ms;
+        for (gap_ms, drives_on) in [(gap_ms - 2.0, true), (gap_ms + 2.0, false)] {
+            let mut controller = ready();
+            assert!(settled(&mut controller, 1800.0, 0.0).force_n > 0.0);
+            let steps = (gap_ms * 1e-3 / STEP_S).round() as u32;
+            for _ in 0..steps {
+                assert_eq!(controller.step(None, 2.0, STEP_S), MotorOutput::default());
+            }
+            assert_eq!(settled(&mut controller, 1800.0, 0.0).force_n > 0.0, drives_on, "{gap_ms}");
+        }
     }
 
     #[test]

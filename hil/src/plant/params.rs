@@ -143,6 +143,8 @@ parameter_table! {
         full_brake: 0.0..=1.0,
         /// Neutral needed after power-up before it drives.
         boot_ms: 0.0..=5000.0,
+        /// Without supply for longer than this it boots anew.
+        ride_through_ms: 0.0..=1000.0,
         /// Without a pulse for this long it goes to neutral.
         signal_lost_ms: 10.0..=2000.0,
         /// Back-EMF over speed at the wheels (equally: force over current).

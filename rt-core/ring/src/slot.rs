@@ -66,7 +66,7 @@ impl<'a> Region<'a> {
     }
 
     /// The record's words. `new` found them all there; said again, so that the compiler knows the
-    /// number when it copies (3 ns of 17 for 256 bytes).
+    /// number when it copies (3 ns for 256 bytes).
     #[inline]
     fn record<T>(&self) -> Option<&'a [AtomicU64]> {
         self.record.get(..record_words::<T>())

@@ -193,3 +193,37 @@ fn region_made_anew_is_corrupt_for_readers_of_its_earlier_life() {
         assert_eq!((again.generation(), again.next_sequence()), (6, 2));
     }
 }
+
+#[test]
+fn stamp_of_another_lap_or_place_is_corrupt() {
+    let mem = memory(ring_words::<Words>(DEPTH));
+    // Stamps stand a cache line apart; record n has the place (n - 1) modulo the depth.
+    let stamp = |sequence: usize| &mem[32 + (sequence - 1) % DEPTH * 8];
+    let mut writer = RingWriter::<Words>::create(&mem, DEPTH, IDENTITY).unwrap();
+    for number in 1..=20 {
+        writer.publish(&numbered(number));
+    }
+    let of_13 = stamp(13).load(Ordering::Relaxed);
+    let of_18 = stamp(18).load(Ordering::Relaxed);
+    for number in 21..=28 {
+        writer.publish(&numbered(number));
+    }
+
+    // Where 29 is awaited, and 21 stands, that of 13: two laps before.
+    let mut abreast = RingReader::<Words>::attach(&mem, LAYOUT).unwrap();
+    assert_eq!(abreast.next_sequence(), 29);
+    stamp(29).store(of_13, Ordering::Relaxed);
+    assert_eq!(abreast.read(), Read::Corrupt);
+
+    // Where 17 was missed, and 25 stands, a later one that belongs elsewhere.
+    let mut writer = RingWriter::<Words>::create(&mem, DEPTH, IDENTITY).unwrap();
+    for number in 1..=16 {
+        writer.publish(&numbered(number));
+    }
+    let mut behind = RingReader::<Words>::attach(&mem, LAYOUT).unwrap();
+    for number in 17..=28 {
+        writer.publish(&numbered(number));
+    }
+    stamp(17).store(of_18, Ordering::Relaxed);
+    assert_eq!((behind.read(), behind.lost()), (Read::Corrupt, 0));
+}

@@ -15,7 +15,7 @@ use support::{IDENTITY, LAYOUT, memory, numbered};
 /// 256 bytes, as a telemetry record has.
 type Words = [u64; 32];
 
-const WRITES: u64 = if cfg!(miri) { 60 } else { 200_000 };
+const WRITES: u64 = if cfg!(miri) { 60 } else { 20_000 };
 
 fn read_all(mem: &[AtomicU64], reader: &mut RingReader<'_, Words>) {
     assert_eq!(mem.len(), ring_words::<Words>(8));

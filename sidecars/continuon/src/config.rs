@@ -2,6 +2,7 @@
 
 use crate::cli::ConfigCommand;
 use crate::exit::{Exit, Failure};
+use crate::output::{print, print_line};
 use rt_config::{ConfigErrors, Robot};
 use serde_json::json;
 
@@ -11,14 +12,14 @@ use serde_json::json;
 /// The file is wrong (misuse): every fault of it, with line, key and the nearest valid name.
 pub fn command(command: &ConfigCommand, json: bool) -> Result<Exit, Failure> {
     match command {
-        ConfigCommand::Schema => print!("{}", rt_config::schema()),
+        ConfigCommand::Schema => print(&rt_config::schema())?,
         ConfigCommand::Explain { file } => {
             let text = rt_config::explain(file).map_err(misuse)?;
             if json {
                 let robot = Robot::load(file).map_err(misuse)?;
-                println!("{}", json!({ "robot": robot.file(), "explained": text }));
+                print_line(json!({ "robot": robot.file(), "explained": text }))?;
             } else {
-                print!("{text}");
+                print(&text)?;
             }
         }
         ConfigCommand::Check { file } => return check(file, json),
@@ -30,7 +31,7 @@ fn check(file: &std::path::Path, json: bool) -> Result<Exit, Failure> {
     let robot = match Robot::load(file) {
         Ok(robot) => robot,
         Err(errors) if json => {
-            println!("{}", json!({ "file": file, "valid": false, "errors": errors }));
+            print_line(json!({ "file": file, "valid": false, "errors": errors }))?;
             return Ok(Exit::Misuse);
         }
         Err(errors) => return Err(misuse(errors)),
@@ -39,9 +40,13 @@ fn check(file: &std::path::Path, json: bool) -> Result<Exit, Failure> {
     if json {
         let told =
             json!({ "file": file, "valid": true, "robot": robot.name(), "config_hash": hash });
-        println!("{told}");
+        print_line(told)?;
     } else {
-        println!("{}: valid, robot {}, config hash {hash}", file.display(), robot.name());
+        print_line(format!(
+            "{}: valid, robot {}, config hash {hash}",
+            file.display(),
+            robot.name()
+        ))?;
     }
     Ok(Exit::Ok)
 }

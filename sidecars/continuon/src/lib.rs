@@ -21,6 +21,7 @@ pub mod config;
 pub mod exit;
 pub mod observe;
 pub mod operator;
+pub mod output;
 pub mod progress;
 pub mod report;
 pub mod run_dir;

@@ -5,6 +5,7 @@
 use crate::cli::WhichRun;
 use crate::exit::{Exit, Failure};
 use crate::observe::watch::not_possible;
+use crate::output::print_line;
 use crate::run_dir;
 use rt_shm::operator::Refusal;
 use rt_wire::{FaultSet, InterlockSet, Mode, OperatorKind};
@@ -58,9 +59,9 @@ pub fn command(kind: OperatorKind, which: &WhichRun, json: bool) -> Result<Exit,
     let running = run_dir::find(which)?;
     let answer = ask(&running.run_dir, kind)?;
     if json {
-        println!("{}", as_json(kind, &running.robot, answer));
+        print_line(as_json(kind, &running.robot, answer))?;
     } else {
-        println!("{}: {}", running.robot, in_words(kind, answer));
+        print_line(format!("{}: {}", running.robot, in_words(kind, answer)))?;
     }
     Ok(if answer.is_done() { Exit::Ok } else { Exit::No })
 }

@@ -12,6 +12,7 @@ mod table;
 use crate::cli::TopArgs;
 use crate::exit::{Exit, Failure};
 use crate::observe::watch::not_possible;
+use crate::output::{print, print_line};
 use crate::run_dir::{self, Running};
 use crate::signals::EndRequests;
 use rt_ring::{Newest, Read};
@@ -21,7 +22,7 @@ use rt_wire::{
     HEARTBEAT_SOURCES, Health, Heartbeat, KernelState, MonoNs, PlantStatus, Record, SOURCES,
     Telemetry,
 };
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use table::{Look, Row, rows};
@@ -44,24 +45,24 @@ pub fn command(args: &TopArgs, json: bool) -> Result<Exit, Failure> {
     let refreshes = std::io::stdout().is_terminal() && !args.once && !json;
     let mut before = eyes.look();
     if refreshes {
-        print!("\x1b[2J");
+        print("\x1b[2J")?;
     }
     loop {
         sleep(REFRESH);
         let now = eyes.look();
         let table = rows(&before, &now);
         if json {
-            println!("{}", as_json(&running, &now, &table));
+            print_line(as_json(&running, &now, &table))?;
             return Ok(Exit::Ok);
         }
         let text = table::render(&running.robot, &now, &table);
         if !refreshes {
-            print!("{text}");
+            print(&text)?;
             return Ok(Exit::Ok);
         }
         show(&text)?;
         if ends.asked() {
-            println!();
+            print("\n")?;
             return Ok(Exit::Ok);
         }
         if !eyes.client.is_open() {
@@ -72,11 +73,8 @@ pub fn command(args: &TopArgs, json: bool) -> Result<Exit, Failure> {
 }
 
 fn show(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
     let frame = text.replace('\n', &format!("{CLEAR_LINE}\n"));
-    write!(stdout, "{HOME}{frame}{CLEAR_TO_END}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::not_possible(format!("stdout: {error}")))
+    print(&format!("{HOME}{frame}{CLEAR_TO_END}"))
 }
 
 fn as_json(running: &Running, now: &Look, table: &[Row]) -> serde_json::Value {
@@ -118,9 +116,8 @@ impl Eyes {
         let heartbeats: [Option<(u64, Heartbeat)>; HEARTBEAT_SOURCES.len()] =
             topics::HEARTBEATS.each_ref().map(|topic| self.slot(topic));
         let inbox = self.latest.map(|record| record.inbox);
-        let commands: [u64; SOURCES.len()] = std::array::from_fn(|place| {
-            inbox.map_or(0, |inbox| inbox.commands[place].slot_sequence)
-        });
+        let commands: [Option<u64>; SOURCES.len()] =
+            std::array::from_fn(|place| inbox.map(|inbox| inbox.commands[place].slot_sequence));
         let sequence = |topic: &Topic| -> Option<u64> {
             match (topic.writer, topic.record) {
                 (topics::FAST_LOOP, "telemetry") => Some(self.telemetry.next_sequence() - 1),
@@ -130,7 +127,7 @@ impl Eyes {
                 (writer, "command") => SOURCES
                     .iter()
                     .position(|source| source.name() == writer)
-                    .map(|place| commands[place]),
+                    .and_then(|place| commands[place]),
                 (writer, "heartbeat") => {
                     let place = HEARTBEAT_SOURCES.iter().position(|source| *source == writer)?;
                     heartbeats[place].map(|(sequence, _)| sequence)

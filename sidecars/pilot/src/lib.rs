@@ -196,3 +196,119 @@ impl Pilot {
 fn seconds(ns: u64) -> f64 {
     ns as f64 * 1e-9
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rt_wire::{Observation, Outcome, Pose, Raw, WheelSpeed};
+
+    const NOW: MonoNs = MonoNs(10_000_000_000);
+
+    fn pilot() -> Pilot {
+        let robot = Robot::resolve("sim-donkey").expect("a built-in robot");
+        Pilot::new(&robot, &Track::builtin("twisty").expect("a built-in track"))
+    }
+
+    /// The car at the start of twisty, `left_m` beside the line, Active and owned by the pilot.
+    fn telemetry(left_m: f32) -> Telemetry {
+        let valid = Raw::new(Validity::Valid);
+        Telemetry {
+            cycle_index: 4711,
+            mono_ns: NOW,
+            observation: Observation {
+                pose: Pose { mono_ns: NOW, y_m: left_m, validity: valid, ..Pose::default() },
+                wheel: WheelSpeed { mono_ns: NOW, speed_m_per_s: 0.2, validity: valid },
+                ..Observation::default()
+            },
+            outcome: Outcome {
+                mode: Raw::new(Mode::Active),
+                owner: Raw::new(Source::Pilot),
+                ..Outcome::default()
+            },
+            ..Telemetry::default()
+        }
+    }
+
+    fn asked(telemetry: &Telemetry) -> (f32, f32) {
+        let command = pilot().command(NOW, telemetry);
+        (command.points[0].steering, command.points[0].throttle)
+    }
+
+    #[test]
+    fn command_claims_authority_names_its_cycle_expires_and_counts_up() {
+        let mut pilot = pilot();
+        let first = pilot.command(NOW, &telemetry(0.0));
+        let second = pilot.command(NOW.plus(20_000_000), &telemetry(0.0));
+        assert_eq!(first.flags, CommandFlags::ASKS_AUTHORITY);
+        assert_eq!((first.n, first.answers_cycle, first.mono_ns), (1, 4711, NOW));
+        assert_eq!(first.expires_at, NOW.plus(80_000_000));
+        assert_eq!(second.sequence, first.sequence + 1);
+    }
+
+    #[test]
+    fn neutral_is_asked_for_until_the_car_is_active_and_the_pilot_owns_it() {
+        assert!(asked(&telemetry(0.0)).1 > 0.0);
+        for mode in Mode::ALL.iter().filter(|mode| **mode != Mode::Active) {
+            let mut other = telemetry(0.3);
+            other.outcome.mode = Raw::new(*mode);
+            assert_eq!(asked(&other), (0.0, 0.0), "{mode}");
+        }
+        let mut other = telemetry(0.3);
+        other.outcome.owner = Raw::new(Source::Teleop);
+        assert_eq!(asked(&other), (0.0, 0.0));
+    }
+
+    #[test]
+    fn pose_or_speed_that_is_absent_old_or_no_number_means_neutral() {
+        let spoil: [fn(&mut Observation); 6] = [
+            |seen| seen.pose.validity = Raw::new(Validity::Absent),
+            |seen| seen.wheel.validity = Raw::new(Validity::Failed),
+            |seen| seen.pose.mono_ns = MonoNs(NOW.0 - OLD_AFTER_NS - 1),
+            |seen| seen.wheel.mono_ns = MonoNs(NOW.0 - OLD_AFTER_NS - 1),
+            |seen| seen.pose.yaw_rad = f32::NAN,
+            |seen| seen.wheel.speed_m_per_s = f32::INFINITY,
+        ];
+        for (place, spoil) in spoil.iter().enumerate() {
+            let mut spoilt = telemetry(0.3);
+            spoil(&mut spoilt.observation);
+            assert_eq!(asked(&spoilt), (0.0, 0.0), "{place}");
+        }
+    }
+
+    #[test]
+    fn it_steers_back_to_the_line_from_either_side_and_from_anywhere() {
+        assert!(asked(&telemetry(0.3)).0 < -0.3, "right, from the left");
+        assert!(asked(&telemetry(-0.3)).0 > 0.3);
+        // Driving away from the line it turns as hard as it can.
+        let mut away = telemetry(0.3);
+        away.observation.pose.yaw_rad = std::f32::consts::PI;
+        assert_eq!(asked(&away).0.abs(), 1.0);
+        for (x_m, y_m) in [(50.0, -50.0), (1e6, 1e6)] {
+            let mut far = telemetry(0.0);
+            (far.observation.pose.x_m, far.observation.pose.y_m) = (x_m, y_m);
+            let (steering, throttle) = asked(&far);
+            assert!(steering.abs() <= 1.0 && (0.0..=1.0).contains(&throttle));
+        }
+    }
+
+    #[test]
+    fn pose_is_moved_on_by_its_age() {
+        let pilot = pilot();
+        let mut seen = telemetry(0.0);
+        seen.observation.wheel.speed_m_per_s = 2.0;
+        let fresh = pilot.sight(NOW, &seen).expect("usable");
+        seen.observation.pose.mono_ns = MonoNs(NOW.0 - 50_000_000);
+        let old = pilot.sight(NOW, &seen).expect("usable");
+        assert!((old.x_m - fresh.x_m - 0.1).abs() < 1e-6, "50 ms at 2 m/s");
+    }
+
+    #[test]
+    fn a_pilot_that_parks_gives_no_throttle_and_goes_on_steering() {
+        let mut pilot = pilot();
+        pilot.park();
+        let command = pilot.command(NOW, &telemetry(0.3));
+        assert_eq!(command.points[0].throttle, 0.0);
+        assert!(command.points[0].steering < -0.3);
+        assert_eq!(command.flags, CommandFlags::ASKS_AUTHORITY, "it stays the owner");
+    }
+}

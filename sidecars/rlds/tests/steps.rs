@@ -148,8 +148,11 @@ fn value_that_is_no_number_becomes_zero_and_an_invalid_pose() {
 #[test]
 fn keys_of_a_step_are_exactly_those_of_the_strict_contract() {
     let step = serde_json::to_value(&steps_of([cycle(1)])[0]).unwrap();
-    let keys =
-        |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let keys = |value: &Value| -> Vec<String> {
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    };
     let sorted = |mut names: Vec<&str>| -> Vec<String> {
         names.sort_unstable();
         names.into_iter().map(str::to_owned).collect()

@@ -70,6 +70,7 @@ pub struct VirtualRobot {
     on_the_way: VecDeque<(u64, Command)>,
     command_count: u64,
     heartbeat_due_at: MonoNs,
+    pilot_heartbeat_due_at: MonoNs,
     look_due_at: MonoNs,
 }
 
@@ -102,6 +103,7 @@ impl VirtualRobot {
             on_the_way: VecDeque::new(),
             command_count: 0,
             heartbeat_due_at: MonoNs(START_NS),
+            pilot_heartbeat_due_at: MonoNs(START_NS),
             look_due_at: MonoNs(START_NS),
         })
     }
@@ -196,33 +198,34 @@ impl VirtualRobot {
         }
     }
 
+    /// A pilot that stalled speaks as soon as it runs again; a dead one does not.
     fn give_signs_of_life(&mut self, now: MonoNs) {
-        if now < self.heartbeat_due_at {
-            return;
+        if self.pilot_lives && self.pilot_runs && now >= self.pilot_heartbeat_due_at {
+            self.pilot_heartbeat_due_at = now.plus(HEARTBEAT_PERIOD_NS);
+            self.heartbeat(PILOT, HeartbeatFlags::EMPTY, now);
         }
-        self.heartbeat_due_at = self.heartbeat_due_at.plus(HEARTBEAT_PERIOD_NS);
-        let inbox = &mut self.record.inbox;
-        for (source, heartbeat) in HEARTBEAT_SOURCES.into_iter().zip(&mut inbox.heartbeats) {
-            let speaks = match source {
-                PILOT => self.pilot_lives && self.pilot_runs,
-                RLDS_LOGGER => {
-                    heartbeat.flags = HeartbeatFlags::RECORDING;
-                    true
-                }
-                _ => false,
-            };
-            if speaks {
-                heartbeat.sequence += 1;
-                heartbeat.mono_ns = now;
-                heartbeat.last_sequence_read = self.record.sequence;
-                heartbeat.state = Raw::new(SidecarState::Running);
-            }
+        if now >= self.heartbeat_due_at {
+            self.heartbeat_due_at = now.plus(HEARTBEAT_PERIOD_NS);
+            self.heartbeat(RLDS_LOGGER, HeartbeatFlags::RECORDING, now);
+            let word = &mut self.record.inbox.housekeeping;
+            word.sequence += 1;
+            word.mono_ns = now;
+            word.flags = HousekeepingFlags::SEALED
+                | HousekeepingFlags::REALTIME
+                | HousekeepingFlags::MEMORY_LOCKED;
         }
-        inbox.housekeeping.sequence += 1;
-        inbox.housekeeping.mono_ns = now;
-        inbox.housekeeping.flags = HousekeepingFlags::SEALED
-            | HousekeepingFlags::REALTIME
-            | HousekeepingFlags::MEMORY_LOCKED;
+    }
+
+    fn heartbeat(&mut self, source: &str, flags: HeartbeatFlags, now: MonoNs) {
+        let last_sequence_read = self.record.sequence;
+        let places = HEARTBEAT_SOURCES.into_iter().zip(&mut self.record.inbox.heartbeats);
+        for (_, heartbeat) in places.filter(|(name, _)| *name == source) {
+            heartbeat.sequence += 1;
+            heartbeat.mono_ns = now;
+            heartbeat.last_sequence_read = last_sequence_read;
+            heartbeat.state = Raw::new(SidecarState::Running);
+            heartbeat.flags = flags;
+        }
     }
 
     /// The pins as the `sim` board shows them.

@@ -22,7 +22,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 ///
 /// # Errors
 /// The loop does not run, or does not arm.
-pub fn faults(bench: &Bench) -> Result<Vec<Row>> {
+pub(super) fn faults(bench: &Bench) -> Result<Vec<Row>> {
     let cycles_wanted: u64 = bench.pick(100_000, 1_000_000);
     let cpu = u32::try_from(bench.cores.real_time)?;
     let robot = Robot::resolve("sim-donkey")?.edited(|file| {

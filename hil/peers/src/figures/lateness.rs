@@ -24,7 +24,7 @@ struct Lateness {
 ///
 /// # Errors
 /// The loop or cyclictest does not run.
-pub fn wakeup(bench: &Bench) -> Result<Vec<Row>> {
+pub(super) fn wakeup(bench: &Bench) -> Result<Vec<Row>> {
     let robot = robot(bench, SpinMode::Off)?;
     let (mut p50, mut p99) = (Pairs::default(), Pairs::default());
     in_turns(bench, &robot, "wakeup", |ours, theirs| {
@@ -44,7 +44,7 @@ pub fn wakeup(bench: &Bench) -> Result<Vec<Row>> {
 ///
 /// # Errors
 /// The loop or cyclictest does not run.
-pub fn actuation(bench: &Bench) -> Result<Vec<Row>> {
+pub(super) fn actuation(bench: &Bench) -> Result<Vec<Row>> {
     let robot = robot(bench, SpinMode::Auto)?;
     let (mut woke, mut driven) = (Pairs::default(), Pairs::default());
     let mut leads_us = Vec::new();

@@ -46,7 +46,7 @@ impl Drop for Logger {
 ///
 /// # Errors
 /// The logger cannot be started, or leaves no episode.
-pub fn logger(bench: &Bench) -> Result<Vec<Row>> {
+pub(super) fn logger(bench: &Bench) -> Result<Vec<Row>> {
     let window = Duration::from_secs(bench.pick(5, 20));
     let cpu = u32::try_from(bench.cores.real_time)?;
     let robot = Robot::resolve("sim-donkey")?.edited(|file| file.timing.cpu = Some(cpu))?;

@@ -13,7 +13,7 @@ use crate::shared::{Partner, Shared};
 use anyhow::{Context as _, Result, anyhow, bail};
 use rt_ring::sync::{AtomicBool, Ordering};
 use rt_ring::{Read, RingReader, RingWriter, SlotWriter};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ type Taken = (f64, u64);
 ///
 /// # Errors
 /// No second process, no shared memory, or iceoryx2 refuses.
-pub fn transport(bench: &Bench) -> Result<Vec<Row>> {
+pub(super) fn transport(bench: &Bench) -> Result<Vec<Row>> {
     let cores = bench.cores;
     // Pinned and real-time in a thread of its own, so that the other figures start as they should.
     let taken = thread::scope(|scope| {
@@ -99,6 +99,29 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
+/// Ends a wait whose other side has died: a real-time thread that spins for ever blocks its core.
+struct Patience {
+    spins: u32,
+    until: Instant,
+}
+
+impl Patience {
+    const SPINS: u32 = 1 << 20;
+
+    fn new() -> Self {
+        Self { spins: 0, until: Instant::now() + Duration::from_secs(60) }
+    }
+
+    #[inline]
+    fn wait(&mut self) -> Result<()> {
+        self.spins = self.spins.wrapping_add(1);
+        if self.spins.is_multiple_of(Self::SPINS) && Instant::now() > self.until {
+            bail!("the other side does not answer");
+        }
+        Ok(())
+    }
+}
+
 fn payload(number: u64) -> Payload {
     [number; 32]
 }
@@ -136,12 +159,14 @@ fn halved((round_trip, trips): Taken) -> Taken {
 fn bare_latency(bench: &Bench, batches: usize) -> Result<Taken> {
     let shared = Lanes::create()?;
     let _partner = partner(bench, &shared, Role::Bounce)?;
-    let mut value = 0;
+    let (mut value, mut patience) = (0, Patience::new());
     let taken = timed(batches, TRIPS, || {
         value += 1;
         // ORDER: pairs with the other side's acquire: as a program would hand data over.
         shared.ping().store(value, Ordering::Release);
-        while shared.pong().load(Ordering::Acquire) != value {}
+        while shared.pong().load(Ordering::Acquire) != value {
+            patience.wait()?;
+        }
         Ok(())
     });
     taken.map(halved)
@@ -153,13 +178,13 @@ fn ring_latency(bench: &Bench, batches: usize) -> Result<Taken> {
     let mut writer = RingWriter::<Payload>::create(lanes.to_partner, DEPTH, Lanes::IDENTITY)?;
     let _partner = partner(bench, &shared, Role::RingEcho)?;
     let mut reader = RingReader::<Payload>::attach(lanes.from_partner, LAYOUT_HASH)?;
-    let mut number = 0;
+    let (mut number, mut patience) = (0, Patience::new());
     let taken = timed(batches, TRIPS, || {
         number += 1;
         writer.publish(&payload(number));
         loop {
             match reader.read() {
-                Read::Empty => {}
+                Read::Empty => patience.wait()?,
                 Read::Record { record, .. } if record == payload(number) => return Ok(()),
                 other => bail!("expected record {number}, found {other:?}"),
             }
@@ -175,7 +200,7 @@ fn iceoryx2_latency(bench: &Bench, batches: usize, turn: u64) -> Result<Taken> {
     let topics = Topics::open(run)?;
     let (publisher, subscriber) = topics.asking_side()?;
     let _partner = partner(bench, &shared, Role::Iceoryx2Echo)?;
-    let mut number = 0;
+    let (mut number, mut patience) = (0, Patience::new());
     let taken = timed(batches, TRIPS, || {
         number += 1;
         publisher.loan_uninit()?.write_payload(payload(number)).send()?;
@@ -186,6 +211,7 @@ fn iceoryx2_latency(bench: &Bench, batches: usize, turn: u64) -> Result<Taken> {
                 }
                 bail!("expected sample {number}, found {}", sample[0]);
             }
+            patience.wait()?;
         }
     });
     taken.map(halved)
@@ -229,11 +255,12 @@ fn ring_lossless(bench: &Bench, batches: usize) -> Result<Taken> {
     let lanes = Lanes::of(&shared);
     let mut writer = RingWriter::<Payload>::create(lanes.to_partner, DEPTH, Lanes::IDENTITY)?;
     let partner = partner(bench, &shared, Role::RingDrain)?;
-    let (mut record, mut taken_before) = (payload(0), 0);
+    let (mut record, mut taken_before, mut patience) = (payload(0), 0, Patience::new());
     let taken = timed(batches, PUBLISHES, || {
         record[0] += 1;
         while record[0] - taken_before > AHEAD_MAX {
             taken_before = shared.taken().load(Ordering::Relaxed);
+            patience.wait()?;
         }
         writer.publish(std::hint::black_box(&record));
         Ok(())
@@ -255,15 +282,21 @@ fn beside<T>(
     let stop = Arc::new(AtomicBool::new(false));
     thread::scope(|scope| {
         let (theirs, cpu, fifo) = (Arc::clone(&stop), bench.cores.other, bench.fifo);
+        let (ready, is_ready) = mpsc::sync_channel(1);
         let handle = scope.spawn(move || {
             machine::pin(cpu)?;
             if fifo && !machine::fifo(FIFO_PRIORITY) {
                 bail!("no SCHED_FIFO for the second thread");
             }
+            ready.send(()).ok();
             consumer(&theirs);
             Ok(())
         });
-        let taken = produce();
+        // It begins on our core, at our priority: it can leave it only while we sleep.
+        let taken = match is_ready.recv() {
+            Ok(()) => produce(),
+            Err(_gone) => Err(anyhow!("the second thread did not start")),
+        };
         stop.store(true, Ordering::Relaxed);
         handle.join().map_err(|_panic| anyhow!("the second thread panicked"))??;
         taken
@@ -281,11 +314,13 @@ fn rtrb_throughput(bench: &Bench, batches: usize) -> Result<Taken> {
         }
         std::hint::black_box(sum);
     };
-    let mut record = payload(0);
+    let (mut record, mut patience) = (payload(0), Patience::new());
     beside(bench, drain, || {
         timed(batches, PUBLISHES, || {
             record[0] += 1;
-            while producer.push(*std::hint::black_box(&record)).is_err() {}
+            while producer.push(*std::hint::black_box(&record)).is_err() {
+                patience.wait()?;
+            }
             Ok(())
         })
     })
@@ -302,7 +337,7 @@ fn rtrb_round_trips(bench: &Bench, batches: usize) -> Result<Taken> {
             }
         }
     };
-    let mut number = 0;
+    let (mut number, mut patience) = (0, Patience::new());
     let taken = beside(bench, echo, || {
         timed(batches, TRIPS, || {
             number += 1;
@@ -314,6 +349,7 @@ fn rtrb_round_trips(bench: &Bench, batches: usize) -> Result<Taken> {
                     }
                     bail!("expected record {number}, found {}", record[0]);
                 }
+                patience.wait()?;
             }
         })
     });
@@ -324,6 +360,6 @@ fn rtrb_round_trips(bench: &Bench, batches: usize) -> Result<Taken> {
 ///
 /// # Errors
 /// No second process.
-pub fn bare_line_ns(bench: &Bench) -> Result<f64> {
+pub(super) fn bare_line_ns(bench: &Bench) -> Result<f64> {
     bare_latency(bench, bench.pick(50, 200)).map(|(ns, _)| ns)
 }

@@ -187,9 +187,10 @@ fn expand(
     (reached, violations)
 }
 
-/// The limits of the check, and how many workers.
-const LIMITS: Limits = Limits { stale: [2, 2, 2], arming: 2, safe_stop: 2, late: 2 };
-const LEVEL_MAX: i16 = 2;
+/// Small, but with three levels and one cycle of SafeStop: a ramp has a middle, and its timer may be
+/// out before it is neutral.
+const LIMITS: Limits = Limits { stale: [2, 2, 2], arming: 2, safe_stop: 1, late: 2 };
+const LEVEL_MAX: i16 = 3;
 
 #[test]
 fn every_reachable_state_keeps_every_invariant_under_every_input() {

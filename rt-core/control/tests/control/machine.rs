@@ -174,6 +174,7 @@ fn buttons_stuck_from_power_up_never_fire() {
 fn boot_knows_nobody_and_drives_nothing() {
     let boot = State::boot(&LIMITS);
     assert_eq!(boot.ages, LIMITS.stale.map(Count));
+    assert_eq!((boot.timer, boot.late), (Timer(0), Count(0)));
     assert_eq!((boot.owner, boot.level, boot.mode), (Source::None, Level(0), Mode::Boot));
 }
 

@@ -4,7 +4,7 @@
 //! milliseconds; then the report must say what a real board would have done. The numbers are those
 //! of safety.md 1.8. This module never asks the kernel that was judged. Shown by: the tests below.
 
-use rt_wire::Telemetry;
+use rt_wire::{Mode, Telemetry};
 use serde::Serialize;
 
 /// A wake-up or an execution longer than this share of the period is a late event.
@@ -15,6 +15,8 @@ const IN_A_ROW: u32 = 2;
 const WITHIN_WINDOW: usize = 5;
 /// Cycles that the loop looks back.
 const WINDOW_CYCLES: u64 = 1000;
+/// The motor relay's pump drops out when its pin stands still for this long.
+const PUMP_DROP_OUT_NS: u64 = 30_000_000;
 /// A wake-up later than this trips the e-stop.
 const GROSS_NS: u64 = 20_000_000;
 
@@ -27,6 +29,8 @@ pub struct RealLimits {
     pub overload_trip_count: u64,
     /// E-stops: a wake-up more than 20 ms late.
     pub estop_trip_count: u64,
+    /// Stalls of more than 30 ms with the relay on: the pump's hardware cuts motor power by itself.
+    pub power_cut_count: u64,
     /// How many of both kinds of trips came while the motor relay was on.
     pub trips_while_driving: u64,
     #[serde(skip)]
@@ -38,6 +42,12 @@ pub struct RealLimits {
 impl RealLimits {
     /// Counts one cycle. `previous_execution_ns` is known only now that the next cycle has begun.
     pub fn judge(&mut self, record: &Telemetry, period_ns: u64, previous_execution_ns: u64) {
+        let relay_on = record.outcome.previous_mode.get().is_some_and(Mode::relay_allowed);
+        let driven_at = record.release.previous_driven_at;
+        let stood_still_ns = record.release.woke_at.since(driven_at);
+        if relay_on && driven_at.0 > 0 && stood_still_ns > PUMP_DROP_OUT_NS {
+            self.power_cut_count += 1;
+        }
         let latency_ns = record.release.woke_at.since(record.release.release_time);
         let late_ns = latency_ns.max(previous_execution_ns);
         if late_ns <= period_ns / LATE_SHARE {
@@ -57,7 +67,7 @@ impl RealLimits {
         } else {
             return;
         }
-        let driving = record.outcome.mode.get().is_some_and(rt_wire::Mode::relay_allowed);
+        let driving = record.outcome.mode.get().is_some_and(Mode::relay_allowed);
         self.trips_while_driving += u64::from(driving);
         // The car would have stopped here; whoever arms it again starts with a clean count.
         self.in_a_row = 0;
@@ -124,5 +134,20 @@ mod tests {
         let mut limits = RealLimits::default();
         limits.judge(&cycle(1, 5), PERIOD_NS, 501_000);
         assert_eq!(limits.late_event_count, 1);
+    }
+
+    #[test]
+    fn a_stall_beyond_the_pumps_drop_out_cuts_power_only_while_the_relay_is_on() {
+        for (mode, cuts) in [(Mode::Active, 1), (Mode::Disarmed, 0)] {
+            let mut record = cycle(100, 31_000);
+            record.outcome.previous_mode = mode.into();
+            record.release.previous_driven_at = MonoNs(100 * PERIOD_NS);
+            let mut limits = RealLimits::default();
+            limits.judge(&record, PERIOD_NS, 0);
+            assert_eq!(limits.power_cut_count, cuts, "{mode}");
+            record.release.woke_at = MonoNs(100 * PERIOD_NS + 30_000_000);
+            limits.judge(&record, PERIOD_NS, 0);
+            assert_eq!(limits.power_cut_count, cuts, "30 ms are not more than 30 ms");
+        }
     }
 }

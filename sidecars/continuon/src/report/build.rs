@@ -12,6 +12,11 @@ use crate::report::{
 use crate::sim::{Outcome, Plan};
 use rt_wire::{FaultSet, HealthFlags, InterlockSet, Mode, MonoNs};
 
+/// A car that is Active for this long has driven somewhere.
+const MUST_MOVE_WITHIN_S: f64 = 3.0;
+/// And this far.
+const MOVED_M: f64 = 0.5;
+
 /// How the drive ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -103,10 +108,9 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
         verdict = if verdict == Verdict::Ok { class } else { verdict };
         reasons.push(reason);
     };
-    for end in &outcome.processes {
-        if end.unexpected || end.how != "exit 0" {
-            worse(Verdict::ProcessDied, told_end(end));
-        }
+    for end in outcome.processes.iter().filter(|end| is_to_blame(end, outcome.ended)) {
+        let when = if end.unexpected { "ended in mid-run" } else { "ended badly" };
+        worse(Verdict::ProcessDied, format!("{} {when}: {}", end.name, end.how));
     }
     let seen = &outcome.seen;
     match outcome.ended {
@@ -131,6 +135,9 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
         ),
         Ended::Interrupted => worse(Verdict::Interrupted, "interrupted by a signal".to_owned()),
     }
+    if let Some(words) = stood_still(seen) {
+        worse(Verdict::DidNotMove, words);
+    }
     match episode {
         None => worse(Verdict::RecordIncomplete, "there is no closed episode".to_owned()),
         Some(episode) => {
@@ -151,13 +158,29 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
     (verdict, reasons)
 }
 
-fn told_end(end: &ProcessEnd) -> String {
-    let when = if end.unexpected { "ended in mid-run" } else { "ended badly" };
-    let mut words = format!("{} {when}: {}", end.name, end.how);
-    if let Some(last) = end.last_words.last() {
-        words.push_str(&format!("; its last words: {last}"));
+/// Whether this end went wrong by itself. Where one process has died, the others' ends are its
+/// consequences: they are listed, and blamed for nothing.
+fn is_to_blame(end: &ProcessEnd, ended: Ended) -> bool {
+    let is_bad = end.unexpected || end.how != "exit 0";
+    is_bad && !matches!(ended, Ended::Died(name) if name != end.name)
+}
+
+/// Why the car stood although it was Active; `None` if it drove.
+fn stood_still(seen: &Seen) -> Option<String> {
+    let driven_s = seen.trace.driven_ns().map_or(0.0, seconds);
+    let distance_m = seen.plant?.distance_m;
+    if driven_s < MUST_MOVE_WITHIN_S || distance_m >= MOVED_M {
+        return None;
     }
-    words
+    let mut words = format!("the car was Active for {driven_s:.1} s and moved {distance_m:.1} m");
+    let cuts = seen.trace.real_limits.power_cut_count;
+    if cuts > 0 {
+        words.push_str(&format!(
+            "; {cuts} stalls of the loop were longer than 30 ms, so that the heartbeat pin stood still, \
+             motor power was cut, and the ESC waits for neutral: disarm, and keep the machine less busy"
+        ));
+    }
+    Some(words)
 }
 
 /// Why the loop left Active, in words, with what mends it.
@@ -214,18 +237,24 @@ fn notes(facts: &Facts<'_>) -> Vec<String> {
     if let Some(plant) = seen.plant {
         if plant.off_track_count > 0 {
             notes.push(format!(
-                "the car left the track {} times, {:.1} s in all",
+                "off the track: {} times, {:.1} s in all",
                 plant.off_track_count, plant.off_track_s
             ));
         }
         if plant.late_steps > 0 {
             notes.push(format!(
-                "{} steps of the plant came late: this machine was busy, and the car was simulated in jerks",
+                "late steps of the plant: {} (this machine was busy, and the car was simulated in jerks)",
                 plant.late_steps
             ));
         }
     }
     let limits = &seen.trace.real_limits;
+    if limits.power_cut_count > 0 {
+        notes.push(format!(
+            "motor power: {} stalls of the loop were longer than the 30 ms after which the relay's pump drops out",
+            limits.power_cut_count
+        ));
+    }
     if limits.overload_trip_count + limits.estop_trip_count > 0 {
         notes.push(
             "a real board would have stopped: this machine does not keep a real board's time"

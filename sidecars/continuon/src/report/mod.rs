@@ -103,6 +103,8 @@ pub enum Verdict {
     StoppedByItself,
     /// A process ended that should not have.
     ProcessDied,
+    /// It was Active for seconds, and the car did not drive.
+    DidNotMove,
     /// It drove, and records are missing or the episode does not agree with our own reader.
     RecordIncomplete,
     /// A person ended it.
@@ -117,6 +119,7 @@ impl Verdict {
             Self::Ok => "ok",
             Self::StoppedByItself => "stopped-by-itself",
             Self::ProcessDied => "process-died",
+            Self::DidNotMove => "did-not-move",
             Self::RecordIncomplete => "record-incomplete",
             Self::Interrupted => "interrupted",
         }

@@ -84,9 +84,12 @@ fn head(out: &mut Text, report: &Report, colour: bool) {
         out.row("because", reason);
     }
     for process in report.processes.iter().filter(|process| !process.last_words.is_empty()) {
-        out.line(&format!("  {} said last ({}):", process.name, process.log));
+        out.line(&format!(
+            "  {}: {}; its last words ({}):",
+            process.name, process.how, process.log
+        ));
         for words in &process.last_words {
-            out.line(&format!("    {words}"));
+            out.line(&format!("    {}", words.trim_start()));
         }
     }
     for note in &report.notes {
@@ -172,11 +175,13 @@ fn real_board(out: &mut Text, report: &Report) {
     out.row(
         "would have tripped",
         &format!(
-            "{} controlled stops, {} e-stops ({} of them while driving), on {} late events",
+            "{} controlled stops, {} e-stops ({} of them while driving), on {} late events; {} power cuts \
+             by the pump (over 30 ms)",
             grouped(limits.overload_trip_count),
             grouped(limits.estop_trip_count),
             grouped(limits.trips_while_driving),
             grouped(limits.late_event_count),
+            grouped(limits.power_cut_count),
         ),
     );
     for interlock in &report.interlocks {

@@ -22,6 +22,7 @@ pub use start_child::become_child;
 use crate::cli::SimArgs;
 use crate::exit::{Exit, Failure};
 use crate::observe::conditions::{Load, Machine};
+use crate::output::{print, print_line};
 use crate::progress::Progress;
 use crate::report::{self, Facts, Verdict};
 use crate::signals::EndRequests;
@@ -53,9 +54,9 @@ pub fn command(args: &SimArgs, json: bool) -> Result<Exit, Failure> {
     });
     write_files(&plan, &report)?;
     if json {
-        println!("{}", to_json(&report));
+        print_line(to_json(&report))?;
     } else {
-        print!("{}", report::render(&report, std::io::stdout().is_terminal()));
+        print(&report::render(&report, std::io::stdout().is_terminal()))?;
     }
     Ok(if report.verdict == Verdict::Ok { Exit::Ok } else { Exit::No })
 }

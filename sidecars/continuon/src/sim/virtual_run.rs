@@ -5,6 +5,7 @@
 
 use crate::exit::{Exit, Failure};
 use crate::observe::conditions::{Load, Machine};
+use crate::output::{print, print_line};
 use crate::progress::Progress;
 use crate::signals::EndRequests;
 use crate::sim::plan::{Plan, arguments};
@@ -66,9 +67,9 @@ pub fn run(plan: &Plan, ends: &mut EndRequests, json_wanted: bool) -> Result<Exi
     let told = Value::Object(told);
     write_files(plan, &told)?;
     if json_wanted {
-        println!("{told}");
+        print_line(told)?;
     } else {
-        print!("{}", render(plan, &told));
+        print(&render(plan, &told))?;
     }
     Ok(exit)
 }

@@ -63,7 +63,8 @@ pub(crate) fn rows(before: &Look, now: &Look) -> Vec<Row> {
         .map(|(topic, name, sequence)| {
             let earlier = before.segments.iter().find(|(_, other, _)| other == name);
             let earlier = earlier.and_then(|(_, _, sequence)| *sequence);
-            let (writer_pid, writer_state) = writer(topic, now);
+            let rate_hz = rate_hz(earlier, *sequence, elapsed_s);
+            let (writer_pid, writer_state) = writer(topic, now, rate_hz);
             Row {
                 segment: name.clone(),
                 kind: super::kind_name(topic),
@@ -71,7 +72,7 @@ pub(crate) fn rows(before: &Look, now: &Look) -> Vec<Row> {
                 writer_pid,
                 writer_state,
                 rate_hz_nominal: topic.rate_hz,
-                rate_hz: rate_hz(earlier, *sequence, elapsed_s),
+                rate_hz,
                 depth: topic.depth,
                 readers: readers(topic, now),
             }
@@ -93,7 +94,7 @@ fn heartbeat(process: &str, now: &Look) -> Option<(Heartbeat, Option<Sign>)> {
     now.heartbeats[place].map(|heartbeat| (heartbeat, sign))
 }
 
-fn writer(topic: &Topic, now: &Look) -> (Option<u32>, &'static str) {
+fn writer(topic: &Topic, now: &Look, rate_hz: Option<f64>) -> (Option<u32>, &'static str) {
     if topic.writer == FAST_LOOP {
         return (now.loop_pid, if now.loop_pid.is_some() { "running" } else { "unknown" });
     }
@@ -104,6 +105,7 @@ fn writer(topic: &Topic, now: &Look) -> (Option<u32>, &'static str) {
             (Some(heartbeat.pid), heartbeat.state.get().map_or("unknown", SidecarState::name))
         }
         // The plant has no heartbeat: its slots speak for it.
+        None if rate_hz.is_some_and(|rate_hz| rate_hz > 0.0) => (None, "running"),
         None => (None, "-"),
     }
 }

@@ -1,0 +1,195 @@
+//! Who may arm, what forbids it, and what ends it.
+
+use super::{Event, class};
+use crate::support::{Rig, is_dead};
+use Source::{Inference, Pilot, Teleop};
+use rt_wire::{
+    Class, Command, CommandFlags, Fault, HeartbeatFlags, HousekeepingFlags, Limits, LimitsFlags,
+    LineSet, Mode, OperatorKind, Raw, Source, Validity,
+};
+
+#[test]
+fn arming_is_refused_with_every_reason_that_holds() {
+    let mut rig = Rig::disarmed();
+    assert_eq!(rig.interlocks(), ["no-owner"]);
+    rig.send(Pilot, 0.0, 0.0);
+    assert!(rig.interlocks().is_empty());
+    rig.send(Pilot, 0.0, 0.2);
+    assert_eq!(rig.interlocks(), ["owner-not-neutral"]);
+    rig.cycles(90);
+    assert_eq!(rig.interlocks(), ["owner-stale", "owner-not-neutral"]);
+    rig.set_line(LineSet::DISARM_PRESSED, true);
+    rig.observation.imu.validity = Raw::new(Validity::Valid);
+    rig.observation.imu.accel_m_per_s2[2] = 500.0;
+    assert_eq!(rig.interlocks(), ["owner-stale", "owner-not-neutral", "degraded", "disarm-held"]);
+    rig.operator(OperatorKind::Arm);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Disarmed));
+
+    let mut rig = Rig::new();
+    rig.set_line(LineSet::ESTOP_A_OPEN, true);
+    rig.housekeeping(HousekeepingFlags::SEALED, false);
+    assert_eq!(rig.interlocks(), ["not-disarmed", "estop-asserted", "no-owner", "not-sealed"]);
+}
+
+#[test]
+fn overload_is_an_interlock_while_it_lasts() {
+    let mut rig = Rig::disarmed();
+    rig.overran = true;
+    for _ in 0..19 {
+        rig.send(Pilot, 0.0, 0.0);
+        assert!(!rig.interlocks().contains(&"overload"));
+        rig.cycle();
+    }
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["overload"]);
+    rig.operator(OperatorKind::Arm);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Disarmed));
+}
+
+#[test]
+fn pins_the_operator_and_teleop_may_arm_and_others_may_not() {
+    let mut rig = Rig::disarmed();
+    rig.send(Pilot, 0.0, 0.0);
+    rig.set_line(LineSet::ARM_PRESSED, true);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Arming));
+
+    let mut rig = Rig::disarmed();
+    rig.send(Teleop, 0.0, 0.0);
+    rig.cycle();
+    let asks = |command: &mut Command| command.flags |= CommandFlags::ARM;
+    assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Arming));
+
+    for source in [Inference, Pilot] {
+        let mut rig = Rig::disarmed();
+        rig.send(source, 0.0, 0.0);
+        rig.cycle();
+        let outcome = rig.send_edited(source, asks);
+        assert_eq!(outcome.mode.get(), Some(Mode::Disarmed));
+        assert_eq!(class(&outcome, source), Class::Bad);
+    }
+}
+
+#[test]
+fn teleop_that_holds_its_arm_flag_asks_once() {
+    let asks = |command: &mut Command| command.flags |= CommandFlags::ARM;
+    // Stuck from its first command on: never pressed.
+    let mut rig = Rig::disarmed();
+    for _ in 0..5 {
+        assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Disarmed));
+        rig.cycles(10);
+    }
+    // Held while an interlock goes away: pressed too early.
+    let mut rig = Rig::disarmed();
+    rig.send(Teleop, 0.0, 0.0);
+    rig.set_line(LineSet::DISARM_PRESSED, true);
+    rig.cycle();
+    rig.send_edited(Teleop, asks);
+    rig.set_line(LineSet::DISARM_PRESSED, false);
+    assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Disarmed));
+    rig.send(Teleop, 0.0, 0.0);
+    rig.cycle();
+    assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Arming));
+    // A new attach begins as pressed.
+    let mut rig = Rig::disarmed();
+    rig.send(Teleop, 0.0, 0.0);
+    rig.cycle();
+    rig.inbox.commands[0].generation += 1;
+    assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Disarmed));
+}
+
+#[test]
+fn a_button_held_while_interlocked_does_not_arm_when_the_interlock_goes() {
+    let mut rig = Rig::with(|limits| limits.flags = LimitsFlags::REAL_BOARD).booted();
+    rig.send(Pilot, 0.0, 0.0);
+    rig.set_line(LineSet::ARM_PRESSED, true);
+    rig.cycle();
+    rig.housekeeping(HousekeepingFlags::REALTIME | HousekeepingFlags::MEMORY_LOCKED, true);
+    assert_eq!(rig.drive(Pilot, 0.0, 0.0, 50).mode.get(), Some(Mode::Disarmed));
+    rig.set_line(LineSet::ARM_PRESSED, false);
+    rig.cycle();
+    rig.set_line(LineSet::ARM_PRESSED, true);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Arming));
+}
+
+#[test]
+fn missing_real_time_forbids_arming_a_real_board_and_stops_no_drive() {
+    let real = |limits: &mut Limits| limits.flags = LimitsFlags::REAL_BOARD;
+    let mut rig = Rig::with(real).booted();
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["not-realtime"]);
+    rig.operator(OperatorKind::Arm);
+    let refused = rig.cycle();
+    assert_eq!(refused.mode.get(), Some(Mode::Disarmed));
+    assert!(refused.causes.contains(Fault::NotRealtime));
+
+    let realtime = HousekeepingFlags::REALTIME | HousekeepingFlags::MEMORY_LOCKED;
+    rig.housekeeping(realtime, true);
+    rig.cycle();
+    rig.arm(Pilot);
+    rig.housekeeping(realtime, false);
+    let drives = rig.drive(Pilot, 0.0, 0.1, 50);
+    assert_eq!((drives.mode.get(), drives.level), (Some(Mode::Active), 50));
+    assert!(drives.causes.contains(Fault::NotRealtime));
+    // A board that moves nothing may arm, and says so.
+    let sim = Rig::active(Pilot);
+    assert!(sim.latched(Fault::NotRealtime));
+}
+
+#[test]
+fn throttle_disarm_or_silence_during_arming_end_it() {
+    let disturb: [Event; 4] = [
+        |rig| rig.send(Pilot, 0.0, 0.1),
+        |rig| rig.operator(OperatorKind::Disarm),
+        |rig| rig.housekeeping(HousekeepingFlags::SEALED, false),
+        |rig| {
+            rig.cycles(90);
+        },
+    ];
+    for disturb in disturb {
+        let mut rig = Rig::disarmed();
+        rig.send(Pilot, 0.0, 0.0);
+        rig.operator(OperatorKind::Arm);
+        assert_eq!(rig.cycle().mode.get(), Some(Mode::Arming));
+        disturb(&mut rig);
+        let outcome = rig.cycle();
+        assert_eq!(outcome.mode.get(), Some(Mode::Disarmed));
+        assert!(is_dead(&outcome, rig.kernel.limits()));
+    }
+}
+
+#[test]
+fn arming_clears_the_causes_of_the_last_stop() {
+    let mut rig = Rig::active(Pilot);
+    rig.cycles(100);
+    assert_eq!(rig.mode(), Mode::Disarmed);
+    assert!(rig.latched(Fault::OwnerStale));
+    rig.drive(Pilot, 0.0, 0.0, 100);
+    assert!(rig.latched(Fault::OwnerStale), "a good command alone clears nothing");
+    rig.operator(OperatorKind::Arm);
+    rig.cycle();
+    assert_eq!(rig.mode(), Mode::Arming);
+    assert!(!rig.latched(Fault::OwnerStale));
+}
+
+#[test]
+fn a_required_log_forbids_arming_while_nothing_records_and_stops_no_drive() {
+    const LOGGER: usize = 3;
+    let required = |limits: &mut Limits| limits.flags = LimitsFlags::REQUIRE_LOG;
+    let mut rig = Rig::with(required).booted();
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["log-missing"], "no episode is open");
+    rig.inbox.heartbeats[LOGGER].flags = HeartbeatFlags::RECORDING | HeartbeatFlags::LOG_DEGRADED;
+    assert_eq!(rig.interlocks(), ["log-missing"], "it loses records");
+    rig.operator(OperatorKind::Arm);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Disarmed));
+    rig.inbox.heartbeats[LOGGER].flags = HeartbeatFlags::RECORDING;
+    assert!(rig.interlocks().is_empty());
+    rig.cycle();
+    rig.arm(Pilot);
+    rig.beating[LOGGER] = false;
+    let drives = rig.drive(Pilot, 0.0, 0.1, 300);
+    assert_eq!(drives.mode.get(), Some(Mode::Active));
+    assert!(drives.causes.contains(Fault::LogMissing));
+    // Nobody misses a log that is not required.
+    assert!(!Rig::active(Pilot).latched(Fault::LogMissing));
+}

@@ -1,0 +1,129 @@
+//! Owners, sidecars and people that fall silent or let go.
+
+use super::class;
+use crate::support::{MS, Rig};
+use Source::{Inference, Pilot, Teleop};
+use rt_wire::{Class, Command, CommandFlags, Fault, Mode, Sign, Source};
+
+#[test]
+fn each_owner_is_stale_exactly_at_its_limit() {
+    for (source, limit) in [(Teleop, 140), (Inference, 190), (Pilot, 90)] {
+        let mut rig = Rig::active(source);
+        rig.drive(source, 0.0, 0.5, 11);
+        assert_eq!(rig.cycles(limit - 1).mode.get(), Some(Mode::Active), "{source}");
+        let stops = rig.cycle();
+        assert_eq!(stops.mode.get(), Some(Mode::SafeStop), "{source}");
+        assert!(stops.causes.contains(Fault::OwnerStale));
+        assert_eq!(stops.owner.get(), Some(Source::None));
+    }
+}
+
+#[test]
+fn an_expired_command_stops_the_car_before_it_is_stale() {
+    let mut rig = Rig::active(Pilot);
+    rig.drive(Pilot, 0.0, 0.2, 150);
+    let now = rig.now();
+    rig.send_edited(Pilot, |command| {
+        command.points[0].throttle = 0.2;
+        command.expires_at = now.plus(30 * MS);
+    });
+    assert_eq!(rig.cycles(28).mode.get(), Some(Mode::Active));
+    let stops = rig.cycle();
+    assert_eq!(stops.mode.get(), Some(Mode::SafeStop));
+    assert!(stops.causes.contains(Fault::OwnerStale));
+    assert_eq!((stops.asked.throttle, stops.level), (0.0, 99));
+}
+
+#[test]
+fn a_stale_owner_is_never_replaced_while_driving() {
+    let mut rig = Rig::active(Pilot);
+    rig.cycles(89);
+    rig.send(Teleop, 0.0, 0.0);
+    rig.send(Inference, 0.0, 0.0);
+    let outcome = rig.cycle();
+    assert_eq!(
+        (outcome.mode.get(), outcome.owner.get()),
+        (Some(Mode::SafeStop), Some(Source::None))
+    );
+}
+
+#[test]
+fn a_person_takes_over_without_a_jump_and_pilot_cannot_take_back() {
+    let mut rig = Rig::active(Pilot);
+    rig.drive(Pilot, 0.5, 0.5, 300);
+    let level = rig.level();
+    rig.send(Pilot, 0.5, 0.5);
+    let takes = rig.drive(Teleop, -0.5, 0.0, 1);
+    assert_eq!((takes.owner.get(), takes.level), (Some(Teleop), level - 1));
+    assert_eq!(takes.setpoint.steering, 0.49);
+    rig.send(Pilot, 0.5, 0.5);
+    assert_eq!(rig.drive(Teleop, -0.5, 0.0, 50).owner.get(), Some(Teleop));
+}
+
+#[test]
+fn the_owner_that_stops_asking_stops_the_car() {
+    let mut rig = Rig::active(Pilot);
+    rig.drive(Pilot, 0.0, 0.5, 100);
+    let outcome = rig.send_edited(Pilot, |command| command.flags = CommandFlags::EMPTY);
+    assert_eq!(outcome.mode.get(), Some(Mode::SafeStop));
+    assert!(outcome.causes.contains(Fault::OwnerReleased));
+}
+
+#[test]
+fn a_late_heartbeat_silences_its_source_and_a_lost_one_stops_if_required() {
+    let mut rig = Rig::active(Pilot);
+    rig.beating[2] = false;
+    // Commands go on; from 200 ms of silence they are ignored, and 90 cycles later the owner is stale.
+    let heard = rig.drive(Pilot, 0.0, 0.0, 199);
+    assert_eq!((heard.signs[2].get(), heard.mode.get()), (Some(Sign::OnTime), Some(Mode::Active)));
+    rig.send(Pilot, 0.0, 0.0);
+    let late = rig.cycle();
+    assert_eq!((late.signs[2].get(), class(&late, Pilot)), (Some(Sign::Late), Class::Absent));
+    assert!(!late.causes.stops());
+    assert_eq!(rig.drive(Pilot, 0.0, 0.0, 90).mode.get(), Some(Mode::Disarmed));
+    assert!(rig.latched(Fault::OwnerStale));
+    // But its demand to stop is heard.
+    rig.drive(Pilot, 0.0, 0.0, 30);
+    let estop = rig.send_edited(Pilot, |command| command.flags |= CommandFlags::ESTOP);
+    assert_eq!(estop.mode.get(), Some(Mode::EStopLatched));
+
+    for required in [true, false] {
+        let bits = u32::from(required) << 3;
+        let mut rig = Rig::with(|limits| limits.heartbeats_required = bits).booted().armed(Pilot);
+        rig.beating[3] = false;
+        let late = rig.drive(Pilot, 0.0, 0.0, 499);
+        assert_eq!((late.signs[3].get(), late.mode.get()), (Some(Sign::Late), Some(Mode::Active)));
+        let lost = rig.drive(Pilot, 0.0, 0.0, 1);
+        assert_eq!(lost.signs[3].get(), Some(Sign::Lost));
+        assert_eq!(lost.mode.get() == Some(Mode::SafeStop), required);
+        assert_eq!(lost.causes.contains(Fault::HeartbeatLost), required);
+    }
+}
+
+#[test]
+fn a_required_sidecar_that_never_spoke_forbids_arming() {
+    let mut rig = Rig::with(|limits| limits.heartbeats_required = 1 << 5);
+    rig.beating[5] = false;
+    let mut rig = rig.booted();
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["degraded"]);
+    rig.beating[5] = true;
+    rig.cycle();
+    assert!(rig.interlocks().is_empty());
+}
+
+#[test]
+fn a_released_dead_man_switch_stops_teleop_at_once() {
+    let released = |command: &mut Command| command.flags = CommandFlags::ASKS_AUTHORITY;
+    let mut rig = Rig::active(Teleop);
+    rig.drive(Teleop, 0.0, 0.5, 100);
+    let outcome = rig.send_edited(Teleop, released);
+    assert_eq!((outcome.mode.get(), outcome.level), (Some(Mode::SafeStop), 99));
+    assert!(outcome.causes.contains(Fault::DeadManReleased));
+    // Without the switch teleop gains nothing, and stops nobody else.
+    let mut rig = Rig::active(Pilot);
+    let outcome = rig.send_edited(Teleop, released);
+    assert_eq!((outcome.mode.get(), outcome.owner.get()), (Some(Mode::Active), Some(Pilot)));
+    // Others need no switch.
+    assert_eq!(rig.drive(Pilot, 0.0, 0.0, 20).mode.get(), Some(Mode::Active));
+}
