@@ -163,7 +163,7 @@ fn power_cut_at(status: &PlantStatus, inputs: &Inputs) -> MonoNs {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "exact up to 104 days")]
 pub fn seconds(ns: u64) -> f64 {
-    ns as f64 * 1e-9
+    ns as f64 / 1e9
 }
 
 fn counter(count: u64) -> u32 {

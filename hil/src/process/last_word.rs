@@ -93,7 +93,7 @@ fn instant(at: MonoNs) -> Option<u64> {
 }
 
 fn milliseconds(ns: u64) -> f64 {
-    seconds(ns) * 1e3
+    seconds(ns * 1000)
 }
 
 #[cfg(test)]

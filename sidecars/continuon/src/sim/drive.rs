@@ -26,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const SILENCE: Duration = Duration::from_secs(2);
 /// After a stop the car stands within this.
 const STANDS_WITHIN: Duration = Duration::from_secs(4);
+/// A pilot that is told to end has parked the car within this, or gives up.
+const PARKS_WITHIN: Duration = Duration::from_secs(4);
 /// A death that matters to the loop is told by the loop within this.
 const CONSEQUENCE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -146,6 +148,10 @@ fn come_to_rest(plan: &Plan, fleet: &mut Fleet, ended: &Ended) -> Result<(), Fai
         // The loop says first what the death means to it; if nothing, the drive ends by our wish.
         wait(fleet, CONSEQUENCE_WITHIN, |seen| seen.trace.departure.is_some())?;
     }
+    if matches!(ended, Ended::AsAsked | Ended::Interrupted) {
+        fleet.park();
+        wait(fleet, PARKS_WITHIN, |seen| stands(seen) || seen.trace.departure.is_some())?;
+    }
     let departed = fleet.watch()?.seen().trace.departure.is_some();
     if !departed {
         // A loop that cannot answer is stopped by its process's end; the report says so.
@@ -156,10 +162,13 @@ fn come_to_rest(plan: &Plan, fleet: &mut Fleet, ended: &Ended) -> Result<(), Fai
         let is_over = !matches!(newest, Some(Mode::Arming | Mode::Active | Mode::SafeStop));
         // Without the loop there is no departure to count from: power is cut by the monostable.
         let cut = seen.plant.is_some_and(|plant| plant.power_cut_at.0 > 0);
-        let stands = seen.plant.is_none_or(|plant| plant.speed_m_per_s.abs() < STANDING_M_PER_S);
-        stands && (is_over || cut)
+        stands(seen) && (is_over || cut)
     })
     .map(|_| ())
+}
+
+fn stands(seen: &Seen) -> bool {
+    seen.plant.is_none_or(|plant| plant.speed_m_per_s.abs() < STANDING_M_PER_S)
 }
 
 /// Whether `condition` came to hold within `patience`.

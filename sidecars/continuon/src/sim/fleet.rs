@@ -91,11 +91,17 @@ impl Fleet {
         self.all_mut().find_map(|process| process.died().then(|| process.name()))
     }
 
+    /// Lets the pilot bring the car to a stop along its line and end: a car that is disarmed at
+    /// speed rolls on with its steering held, and in a bend that leaves the track.
+    pub fn park(&mut self) {
+        self.guest(PILOT, Process::tell_to_end);
+    }
+
     /// Ends all, in the order in which they need each other:
     ///
     /// 1. `rlds-logger`, while the loop still publishes: it takes what is in the ring and closes
     ///    the episode after the whole stop, not in the middle of the others' ends;
-    /// 2. `pilot`, which nobody needs any more;
+    /// 2. `pilot`, which nobody needs any more (in a run that went well it has parked and ended);
     /// 3. `fast-loop`, while the plant still shows it a car: its last cycles must not record
     ///    faults that only our clearing away has made;
     /// 4. `plant`, whose last word is the truth about the end.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start     fast-loop ─▶ its sockets ─▶ plant, pilot, rlds-logger ─▶ all of them ready
-//! drive     arm ─▶ Arming ─▶ Active for N seconds ─▶ disarm ─▶ Disarmed, and the car stands
+//! drive     arm ─▶ Arming ─▶ Active for N seconds ─▶ the pilot parks ─▶ disarm ─▶ Disarmed
 //! stop      rlds-logger, pilot, fast-loop, plant: see `Fleet::stop`
 //! report    from our own reader, the logger's episode and the plant's truth
 //! ```

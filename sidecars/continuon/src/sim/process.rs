@@ -109,13 +109,20 @@ impl Process {
         self.look().is_some() && !self.told_to_end
     }
 
+    /// Asks it to end with SIGTERM, and does not wait.
+    pub fn tell_to_end(&mut self) {
+        if self.look().is_none() && !self.told_to_end {
+            self.told_to_end = true;
+            self.signal(Signal::SIGTERM);
+        }
+    }
+
     /// Asks it to end with SIGTERM, and ends it with SIGKILL if it has not by `patience`.
     pub fn stop(&mut self, patience: Duration) {
         if self.look().is_some() {
             return;
         }
-        self.told_to_end = true;
-        self.signal(Signal::SIGTERM);
+        self.tell_to_end();
         let until = Instant::now() + patience;
         while self.look().is_none() {
             if Instant::now() >= until {
