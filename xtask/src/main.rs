@@ -3,6 +3,7 @@
 //! Every verb runs what a person could type as well; nothing here is part of the product. Tests:
 //! beside each calculation.
 
+mod bench;
 mod ci;
 mod fix;
 mod sabotage;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask sim --seconds 20        build what a run needs, then `continuon sim --seconds 20`
+  cargo xtask bench --quick           check the harness; without --quick, the figures
   cargo xtask ci                      all that CI runs, a line per lane
   cargo xtask fix                     format, and accept changed snapshots
   cargo xtask tidy                    what reviews forget, in under 3 s
@@ -42,6 +44,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Take every figure of the table beside its peer, in the same run.
+    Bench(bench::Args),
     /// Run every lane of `.ci/run`.
     Ci,
     /// Format everything and regenerate the snapshots.
@@ -65,6 +69,7 @@ type Answer = Result<bool, String>;
 fn main() -> ExitCode {
     let answer = match Cli::parse().verb {
         Verb::Sim { args } => sim::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Ci => ci::run(),
         Verb::Fix => fix::run(),
         Verb::Tidy { json } => tidy::run(json),

@@ -43,16 +43,19 @@ fn build_arguments(programs: &[(&'static str, &'static str)]) -> Vec<&'static st
 
 #[cfg(test)]
 mod tests {
-    use super::{REAL_TIME, build_arguments};
+    use super::{REAL_TIME, VIRTUAL, build_arguments};
     use crate::workspace::metadata;
+    use serde_json::Value;
 
     #[test]
     fn each_program_of_a_run_is_a_binary_of_its_package() {
         let metadata = metadata().expect("cargo knows its members");
         let packages = metadata["packages"].as_array().expect("a list");
-        // `virtual-sim` and `plant` are bound to their packages by the same table.
-        for (package, _) in REAL_TIME {
-            assert!(packages.iter().any(|found| found["name"] == package), "{package}");
+        for (package, binary) in REAL_TIME.iter().chain(&VIRTUAL) {
+            let found = packages.iter().find(|found| found["name"] == *package).expect(package);
+            let targets = found["targets"].as_array().expect("a list");
+            let is_it = |target: &Value| target["name"] == *binary && target["kind"][0] == "bin";
+            assert!(targets.iter().any(is_it), "{package} has no binary {binary}");
         }
         let arguments = build_arguments(&REAL_TIME);
         assert_eq!(arguments.iter().filter(|argument| **argument == "--bin").count(), 5);

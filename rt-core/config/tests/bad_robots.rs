@@ -76,7 +76,7 @@ const BAD: &[Bad] = &[
     sim("\"min_us\": 1000", "\"min_us\": 100", "calibration.steering.min_us", "from 500 to 2500 (µs), found 100"),
     sim("\"stop_category\": 1", "\"stop_category\": 2", "limits.stop_category", "from 0 to 1"),
     sim("\"estop_pin\": null", "\"estop_pin\": 28", "pins.estop_pin", "from 0 to 27 or null (BCM pin), found 28"),
-    sim("\"uids\": [],", "\"uids\": [4294967296],", "operators.uids.0", "found 4294967296"),
+    sim("\"uids\": []", "\"uids\": [4294967296]", "operators.uids.0", "found 4294967296"),
     // Names out of a list.
     sim("\"board\": \"sim\"", "\"board\": \"simm\"", "board", "expected one of sim, pi5, found \"simm\"; nearest valid name: sim"),
     sim("\"spin_mode\": \"off\"", "\"spin_mode\": \"fix\"", "timing.spin_mode", "nearest valid name: fixed"),

@@ -112,7 +112,7 @@ impl Kernel {
             .and(Fault::HeartbeatLost, heartbeat::required_lost(&signs, limits));
 
         let reset_button = monitors::reset_pulse(monitors, observation, now, limits);
-        let operator = new_request(&mut self.memory.operator_sequence, inbox);
+        let operator = new_request(&mut self.memory.operator_sequence, inbox, now);
         let operator_estop = inbox.estop.sequence != self.memory.estop_sequence;
         self.memory.estop_sequence = inbox.estop.sequence;
 
@@ -387,13 +387,21 @@ fn only_failed_self_test(causes: FaultSet) -> bool {
     causes.0 & Severity::Fatal.mask().0 == FaultSet::of(Fault::SelfTestFailed).0
 }
 
+/// A request that leads to motion and is older than this was given up by whoever made it.
+const REQUEST_STALE_NS: u64 = 1_000_000_000;
+
 /// The operator's request if it is one that has not been acted on.
-fn new_request(sequence: &mut u64, inbox: &Inbox) -> Option<OperatorKind> {
-    if inbox.operator.sequence == *sequence {
+fn new_request(sequence: &mut u64, inbox: &Inbox, now: MonoNs) -> Option<OperatorKind> {
+    let request = inbox.operator;
+    if request.sequence == *sequence {
         return None;
     }
-    *sequence = inbox.operator.sequence;
-    inbox.operator.kind.get()
+    *sequence = request.sequence;
+    let stale = now.since(request.mono_ns) > REQUEST_STALE_NS;
+    request.kind.get().filter(|kind| {
+        // Stopping is never too late.
+        !stale || !matches!(kind, OperatorKind::Arm | OperatorKind::Reset)
+    })
 }
 
 /// The machine's state out of the memory; a mode or owner that means nothing is a fault.

@@ -19,7 +19,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Prints one line.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_line(text: impl std::fmt::Display) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }

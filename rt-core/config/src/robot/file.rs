@@ -372,9 +372,6 @@ block! {
         /// User ids.
         #[schemars(length(max = 32))]
         uids: Vec<u32> = Vec::new();
-        /// Group ids.
-        #[schemars(length(max = 32))]
-        gids: Vec<u32> = Vec::new();
     }
 }
 

@@ -285,6 +285,7 @@ impl Rig {
     pub(crate) fn operator(&mut self, kind: OperatorKind) {
         self.inbox.operator.sequence += 1;
         self.inbox.operator.kind = Raw::new(kind);
+        self.inbox.operator.mono_ns = self.now();
     }
 
     pub(crate) fn set_line(&mut self, line: LineSet, on: bool) {

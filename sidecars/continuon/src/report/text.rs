@@ -72,13 +72,13 @@ fn head(out: &mut Text, report: &Report, colour: bool) {
     };
     let conditions = &report.conditions;
     out.line(&format!(
-        "{on}{}{off}: {} on {} ({:.1} m), {:.1} s of {:.0} s driven",
+        "{on}{}{off}: {} on {} ({:.1} m), {:.0} s asked, {:.1} s Active (parking included)",
         report.verdict.name(),
         conditions.robot,
         report.plant.track,
         report.plant.track_length_m,
-        report.seconds_driven,
         report.seconds_asked,
+        report.seconds_driven,
     ));
     for reason in &report.reasons {
         out.row("because", reason);

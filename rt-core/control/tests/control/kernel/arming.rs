@@ -1,11 +1,11 @@
 //! Who may arm, what forbids it, and what ends it.
 
 use super::{Event, class};
-use crate::support::{Rig, is_dead};
+use crate::support::{MS, Rig, is_dead};
 use Source::{Inference, Pilot, Teleop};
 use rt_wire::{
     Class, Command, CommandFlags, Fault, HeartbeatFlags, HousekeepingFlags, Limits, LimitsFlags,
-    LineSet, Mode, OperatorKind, Raw, Source, Validity,
+    LineSet, Mode, MonoNs, OperatorKind, Raw, Source, Validity,
 };
 
 #[test]
@@ -67,6 +67,22 @@ fn pins_the_operator_and_teleop_may_arm_and_others_may_not() {
         assert_eq!(outcome.mode.get(), Some(Mode::Disarmed));
         assert_eq!(class(&outcome, source), Class::Bad);
     }
+}
+
+#[test]
+fn an_arm_request_older_than_a_second_is_given_up_but_a_disarm_never_is() {
+    for (age_ms, mode) in [(999, Mode::Arming), (1003, Mode::Disarmed)] {
+        let mut rig = Rig::disarmed();
+        rig.send(Pilot, 0.0, 0.0);
+        rig.operator(OperatorKind::Arm);
+        let asked_at = rig.now().0;
+        rig.inbox.operator.mono_ns = MonoNs(asked_at.saturating_sub(age_ms * MS));
+        assert_eq!(rig.cycle().mode.get(), Some(mode), "{age_ms} ms old");
+    }
+    let mut rig = Rig::active(Pilot);
+    rig.operator(OperatorKind::Disarm);
+    rig.inbox.operator.mono_ns = MonoNs(1);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::SafeStop));
 }
 
 #[test]
