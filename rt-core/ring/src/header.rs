@@ -15,7 +15,7 @@
 //! generation, which tells a region that was made anew. Shown by: tests/attach.rs, tests/sweep.rs.
 
 use crate::error::AttachError;
-use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 
 /// Whom a region belongs to. Written by its creator, checked by all who attach.
 ///
@@ -126,7 +126,8 @@ impl Kind {
     }
 
     /// Zeroes the whole region and writes its header. The magic goes in last: until then nobody
-    /// attaches.
+    /// attaches. (Memory of an earlier life has one already: whoever attaches just then may take
+    /// words of both. So each life of a segment gets fresh memory.)
     pub(crate) fn initialise(
         &self,
         mem: &[AtomicU64],
@@ -136,10 +137,7 @@ impl Kind {
         let Some(header) = Words::of(mem) else {
             return Err(self.too_small(mem));
         };
-        header.magic.store(0, Ordering::Relaxed);
-        // ORDER: pairs with attach: who sees a word of the new life sees the old magic gone.
-        fence(Ordering::Release);
-        for word in mem.iter().skip(1) {
+        for word in mem {
             word.store(0, Ordering::Relaxed);
         }
         header.layout_hash.store(identity.layout_hash, Ordering::Relaxed);

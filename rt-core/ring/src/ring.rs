@@ -147,7 +147,7 @@ pub struct RingWriter<'a, T> {
 
 impl<'a, T: Record> RingWriter<'a, T> {
     /// Initialises `mem` as an empty ring of `depth` records. What it held before is gone; readers
-    /// of an earlier life find it corrupt.
+    /// of an earlier life find it corrupt. Nobody may be attaching: best is fresh memory.
     ///
     /// # Errors
     /// [`AttachError::Depth`] if `depth` is no power of two from 2 up, [`AttachError::TooSmall`] if

@@ -108,7 +108,8 @@ pub struct SlotWriter<'a, T> {
 }
 
 impl<'a, T: Record> SlotWriter<'a, T> {
-    /// Initialises `mem` as a slot that was never written. What it held before is gone.
+    /// Initialises `mem` as a slot that was never written. What it held before is gone. Nobody
+    /// may be attaching: best is fresh memory.
     ///
     /// # Errors
     /// [`AttachError::TooSmall`] if `mem` has fewer words than [`slot_words`] says. Nothing was
