@@ -25,19 +25,11 @@ struct Design {
 }
 
 const fn bend(straight_m: f64, angle_deg: f64, radius_m: f64) -> Bend {
-    Bend {
-        straight_m,
-        angle_deg,
-        radius_m,
-    }
+    Bend { straight_m, angle_deg, radius_m }
 }
 
 /// Two straights and two wide bends: the first thing to drive.
-const OVAL: Design = Design {
-    half: &[bend(5.0, 180.0, 2.0)],
-    clothoid_m: 1.0,
-    half_width_m: 0.6,
-};
+const OVAL: Design = Design { half: &[bend(5.0, 180.0, 2.0)], clothoid_m: 1.0, half_width_m: 0.6 };
 
 /// Sixteen bends, eight to each side. A car with 0.33 m between its axles and 24° of steering turns
 /// within a radius of 0.74 m, so 0.92 m asks for most of the lock and leaves some to correct with.
@@ -62,10 +54,7 @@ const STEPS: u32 = 200;
 
 impl Design {
     fn half_length_m(&self) -> f64 {
-        self.half
-            .iter()
-            .map(|bend| bend.straight_m + self.bend_length_m(bend))
-            .sum()
+        self.half.iter().map(|bend| bend.straight_m + self.bend_length_m(bend)).sum()
     }
 
     /// Both clothoids turn as much as one clothoid's length of the tightest curvature.

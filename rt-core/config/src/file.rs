@@ -14,8 +14,7 @@ pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<Strin
     let mut bytes = Vec::new();
     let opened = File::open(path).and_then(|file| {
         // One byte more than allowed tells "too long" from "just fits".
-        file.take(bytes_max.saturating_add(1))
-            .read_to_end(&mut bytes)
+        file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)
     });
     if let Err(error) = opened {
         let found = match error.kind() {
@@ -23,11 +22,9 @@ pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<Strin
             ErrorKind::IsADirectory => "a directory".to_owned(),
             _ => error.to_string(),
         };
-        return Err(
-            ConfigError::whole_file(&name, format!("a readable {what}"), found)
-                .nearest(nearest_file(path))
-                .into(),
-        );
+        return Err(ConfigError::whole_file(&name, format!("a readable {what}"), found)
+            .nearest(nearest_file(path))
+            .into());
     }
     if bytes.len() as u64 > bytes_max {
         return Err(ConfigError::whole_file(
@@ -40,11 +37,7 @@ pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<Strin
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
-        let byte = error
-            .as_bytes()
-            .get(good.len())
-            .copied()
-            .unwrap_or_default();
+        let byte = error.as_bytes().get(good.len()).copied().unwrap_or_default();
         ConfigError::whole_file(&name, "UTF-8 text", format!("the byte 0x{byte:02x}")).at(line, 0)
     })?;
     // Editors on Windows write a byte order mark; it carries no meaning here.

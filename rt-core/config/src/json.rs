@@ -77,12 +77,7 @@ pub(crate) struct NotJson {
 /// Reads one JSON value and nothing after it.
 pub(crate) fn parse(text: &str) -> Result<Node, NotJson> {
     let start = Position { line: 1, column: 1 };
-    let mut reader = Reader {
-        text,
-        offset: 0,
-        here: start,
-        path: Vec::new(),
-    };
+    let mut reader = Reader { text, offset: 0, here: start, path: Vec::new() };
     let node = reader.value(0)?;
     reader.skip_space();
     if reader.peek().is_some() {
@@ -238,10 +233,7 @@ impl<'a> Reader<'a> {
         let end = self.offset + bytes;
         for passed in self.text[self.offset..end].chars() {
             if passed == '\n' {
-                self.here = Position {
-                    line: self.here.line + 1,
-                    column: 1,
-                };
+                self.here = Position { line: self.here.line + 1, column: 1 };
             } else {
                 self.here.column += 1;
             }
@@ -274,12 +266,7 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_at(&self, at: Position, expected: &str, found: String) -> NotJson {
-        NotJson {
-            at,
-            key: self.path.join("."),
-            expected: expected.to_owned(),
-            found,
-        }
+        NotJson { at, key: self.path.join("."), expected: expected.to_owned(), found }
     }
 }
 
@@ -293,17 +280,8 @@ mod tests {
         let node = parse("{\n  \"a\": {\"µ\": 1, \"b\": [true]}\n}").expect("valid");
         assert_eq!(node.at, Position { line: 1, column: 1 });
         assert_eq!(node.position_of("a"), Position { line: 2, column: 8 });
-        assert_eq!(
-            node.position_of("a.b"),
-            Position {
-                line: 2,
-                column: 22
-            }
-        );
-        assert_eq!(
-            node.position_of("a.missing"),
-            Position { line: 2, column: 8 }
-        );
+        assert_eq!(node.position_of("a.b"), Position { line: 2, column: 22 });
+        assert_eq!(node.position_of("a.missing"), Position { line: 2, column: 8 });
     }
 
     #[test]
@@ -332,10 +310,9 @@ mod tests {
         match &node.value {
             Content::Scalar(value) => value.clone(),
             Content::List(nodes) => nodes.iter().map(plain).collect(),
-            Content::Object(members) => members
-                .iter()
-                .map(|member| (member.key.clone(), plain(&member.node)))
-                .collect(),
+            Content::Object(members) => {
+                members.iter().map(|member| (member.key.clone(), plain(&member.node))).collect()
+            }
         }
     }
 

@@ -28,13 +28,7 @@ const NAME_LETTERS_MAX: usize = 128;
 
 fn fold(name: &str) -> Vec<char> {
     name.chars()
-        .map(|letter| {
-            if letter == '-' {
-                '_'
-            } else {
-                letter.to_ascii_lowercase()
-            }
-        })
+        .map(|letter| if letter == '-' { '_' } else { letter.to_ascii_lowercase() })
         .collect()
 }
 
@@ -100,10 +94,7 @@ mod tests {
     #[test]
     fn distance_counts_single_edits() {
         let d = |a: &str, b: &str| {
-            edit_distance(
-                &a.chars().collect::<Vec<_>>(),
-                &b.chars().collect::<Vec<_>>(),
-            )
+            edit_distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>())
         };
         assert_eq!(d("", "abc"), 3);
         assert_eq!(d("kitten", "sitting"), 3);

@@ -31,14 +31,8 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The robots that come with every binary: (name, text of its file).
 const BUILTIN: [(&str, &str); 2] = [
-    (
-        "sim-donkey",
-        include_str!("../../../configs/robots/sim-donkey.json"),
-    ),
-    (
-        "pi5-donkey",
-        include_str!("../../../configs/robots/pi5-donkey.json"),
-    ),
+    ("sim-donkey", include_str!("../../../configs/robots/sim-donkey.json")),
+    ("pi5-donkey", include_str!("../../../configs/robots/pi5-donkey.json")),
 ];
 
 /// A validated robot: the file, what the kernel judges by, and a hash that says which file it was.
@@ -64,19 +58,8 @@ impl Robot {
 
     /// What a person typed after `--robot`: the name of a built-in robot, or else a file.
     pub fn resolve(name_or_file: &str) -> Result<Self, ConfigErrors> {
-        if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_file) {
-            return Self::from_json(text, &format!("configs/robots/{name}.json"));
-        }
-        if name_or_file.contains(['/', '.']) || Path::new(name_or_file).is_file() {
-            return Self::load(name_or_file);
-        }
-        let names: Vec<_> = Self::builtin_names().collect();
-        let expected = format!("one of {}, or a file", names.join(", "));
-        Err(
-            ConfigError::whole_file("robot", expected, format!("`{name_or_file}`"))
-                .nearest(nearest(name_or_file, names))
-                .into(),
-        )
+        let (text, name) = resolve(name_or_file)?;
+        Self::from_json(&text, &name)
     }
 
     /// Validates the text of a robot file; `name` is what errors call it.
@@ -97,12 +80,7 @@ impl Robot {
         file.schema = None;
         let json = file.to_json();
         let hash = fnv1a_64(json.as_bytes());
-        Ok(Self {
-            limits: limits::limits(&file),
-            file,
-            json,
-            hash,
-        })
+        Ok(Self { limits: limits::limits(&file), file, json, hash })
     }
 
     /// Validates a robot that was made or changed in memory, as if it had been typed.
@@ -183,6 +161,21 @@ impl RobotFile {
         text.push('\n');
         text
     }
+}
+
+/// Text and name of a built-in robot, or else of a file.
+fn resolve(name_or_file: &str) -> Result<(String, String), ConfigErrors> {
+    if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_file) {
+        return Ok(((*text).to_owned(), format!("configs/robots/{name}.json")));
+    }
+    if name_or_file.contains(['/', '.']) || Path::new(name_or_file).is_file() {
+        return read(Path::new(name_or_file));
+    }
+    let names: Vec<_> = Robot::builtin_names().collect();
+    let expected = format!("one of {}, or a file", names.join(", "));
+    Err(ConfigError::whole_file("robot", expected, format!("`{name_or_file}`"))
+        .nearest(nearest(name_or_file, names))
+        .into())
 }
 
 fn read(path: &Path) -> Result<(String, String), ConfigErrors> {

@@ -69,9 +69,7 @@ impl Track {
     pub fn load(path: impl AsRef<Path>, scale: f64) -> Result<Self, ConfigErrors> {
         let path = path.as_ref();
         let text = file::read_text(path, "track file", FILE_BYTES_MAX)?;
-        let name = path
-            .file_stem()
-            .map_or_else(String::new, |stem| stem.display().to_string());
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.display().to_string());
         csv::parse(&text, &path.display().to_string(), name, scale)
     }
 
@@ -94,12 +92,9 @@ impl Track {
 
     fn builtin_scaled(name: &str, scale: f64) -> Result<Self, ConfigErrors> {
         match BUILTIN.iter().find(|(known, _)| *known == name) {
-            Some((known, text)) => csv::parse(
-                text,
-                &format!("configs/tracks/{known}.csv"),
-                name.to_owned(),
-                scale,
-            ),
+            Some((known, text)) => {
+                csv::parse(text, &format!("configs/tracks/{known}.csv"), name.to_owned(), scale)
+            }
             None => {
                 let names: Vec<_> = Self::builtin_names().collect();
                 Err(ConfigError::whole_file(
@@ -135,14 +130,7 @@ impl Track {
             curvature_per_m.push(circle_curvature(before, after));
         }
         let warnings = crossing::border_warnings(&points, &tangents, &curvature_per_m);
-        Self {
-            name,
-            points,
-            arc_m,
-            tangents,
-            curvature_per_m,
-            warnings,
-        }
+        Self { name, points, arc_m, tangents, curvature_per_m, warnings }
     }
 
     /// What reports call it: the built-in name, or the file's name without its extension.
@@ -178,10 +166,7 @@ impl Track {
 
     /// The smallest radius of the centre line.
     pub fn radius_m_min(&self) -> f64 {
-        let sharpest = self
-            .curvature_per_m
-            .iter()
-            .fold(0.0_f64, |most, k| most.max(k.abs()));
+        let sharpest = self.curvature_per_m.iter().fold(0.0_f64, |most, k| most.max(k.abs()));
         1.0 / sharpest
     }
 

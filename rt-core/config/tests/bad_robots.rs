@@ -16,23 +16,11 @@ struct Bad {
 }
 
 const fn sim(from: &'static str, to: &'static str, key: &'static str, told: &'static str) -> Bad {
-    Bad {
-        file: SIM,
-        from,
-        to,
-        key,
-        told,
-    }
+    Bad { file: SIM, from, to, key, told }
 }
 
 const fn pi5(from: &'static str, to: &'static str, key: &'static str, told: &'static str) -> Bad {
-    Bad {
-        file: PI5,
-        from,
-        to,
-        key,
-        told,
-    }
+    Bad { file: PI5, from, to, key, told }
 }
 
 const UNSAFE: &str = "a real board may not be looser than safety.md";
@@ -135,20 +123,14 @@ const BAD: &[Bad] = &[
 
 /// Line where `needle` begins, counted from 1.
 fn line_of(text: &str, needle: &str) -> usize {
-    1 + text[..text.find(needle).expect("the changed text")]
-        .matches('\n')
-        .count()
+    1 + text[..text.find(needle).expect("the changed text")].matches('\n').count()
 }
 
 #[test]
 fn each_bad_file_is_refused_with_its_key_and_reason() {
     let mut missed = Vec::new();
     for bad in BAD {
-        assert!(
-            bad.file.contains(bad.from),
-            "the table is stale: {}",
-            bad.from
-        );
+        assert!(bad.file.contains(bad.from), "the table is stale: {}", bad.from);
         let text = bad.file.replacen(bad.from, bad.to, 1);
         let errors = Robot::from_json(&text, "bad.json").expect_err(bad.to);
         let found = errors
@@ -161,21 +143,13 @@ fn each_bad_file_is_refused_with_its_key_and_reason() {
             ));
             continue;
         };
-        let start = format!(
-            "bad.json:{}:{}: {}: expected ",
-            error.line, error.column, bad.key
-        );
+        let start = format!("bad.json:{}:{}: {}: expected ", error.line, error.column, bad.key);
         assert!(error.to_string().starts_with(&start), "{error}");
         let is_missing = bad.to.is_empty();
         let is_at_its_line = error.line == line_of(bad.file, bad.from);
         assert!(is_missing || is_at_its_line, "{error}");
         // One slip is one complaint, but for a value that several rules know.
-        assert!(
-            errors.iter().count() <= 3,
-            "{} → {}: {errors}",
-            bad.from,
-            bad.to
-        );
+        assert!(errors.iter().count() <= 3, "{} → {}: {errors}", bad.from, bad.to);
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
@@ -198,15 +172,7 @@ fn all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines() {
         "{\n\"name\": \"a\",\n\"bord\": \"sim\",\n\"timing\": {\"period_us\": 1},\n\"soc\": []\n}";
     let errors = Robot::from_json(text, "a.json").expect_err("bad");
     let told: Vec<(usize, &str)> = errors.iter().map(|e| (e.line, e.key.as_str())).collect();
-    assert_eq!(
-        told,
-        [
-            (1, "board"),
-            (3, "bord"),
-            (4, "timing.period_us"),
-            (5, "soc")
-        ]
-    );
+    assert_eq!(told, [(1, "board"), (3, "bord"), (4, "timing.period_us"), (5, "soc")]);
 }
 
 #[test]
@@ -214,31 +180,17 @@ fn text_that_is_not_json_is_told_with_its_place() {
     for (text, told) in [
         ("", "a.json:1:1: expected a value"),
         ("[]", "a.json:1:1: expected an object, found a list"),
-        (
-            "{\n\"name\": \"a\",\n}",
-            "a.json:3:1: expected a key in quotes, found `}`",
-        ),
-        (
-            "{\n\"name\" \"a\"}",
-            "a.json:2:8: name: expected `:`, found",
-        ),
-        (
-            "{\"name\": \"a\" \"board\": \"sim\"}",
-            "expected `,` or `}`",
-        ),
+        ("{\n\"name\": \"a\",\n}", "a.json:3:1: expected a key in quotes, found `}`"),
+        ("{\n\"name\" \"a\"}", "a.json:2:8: name: expected `:`, found"),
+        ("{\"name\": \"a\" \"board\": \"sim\"}", "expected `,` or `}`"),
         ("{\"name\": \"a\n\"}", "found a text without its end"),
         ("{\"name\": \"a\"} {}", "expected the end of the file"),
         ("// a comment\n{}", "found `//`"),
         ("{\"name\": 'a'}", "a.json:1:10: name: expected a value"),
         ("{\"name\": \"\\q\"}", "with a wrong escape"),
     ] {
-        let errors = Robot::from_json(text, "a.json")
-            .expect_err(text)
-            .to_string();
-        assert!(
-            errors.contains(told),
-            "{text}\n  told: {errors}\n  expected: {told}"
-        );
+        let errors = Robot::from_json(text, "a.json").expect_err(text).to_string();
+        assert!(errors.contains(told), "{text}\n  told: {errors}\n  expected: {told}");
     }
 }
 
@@ -252,29 +204,17 @@ fn files_that_cannot_be_read_are_told_with_their_nearest_neighbour() {
     std::fs::write(path("long.json"), " ".repeat(1 << 20)).expect("written");
 
     let missing = refused("donky.json").to_string();
-    assert!(
-        missing.contains("expected a readable robot file, found no such file"),
-        "{missing}"
-    );
+    assert!(missing.contains("expected a readable robot file, found no such file"), "{missing}");
     assert!(missing.ends_with("donkey.json"), "{missing}");
     assert!(
         refused("latin.json")
             .to_string()
             .contains("latin.json:2: expected UTF-8 text, found the byte 0xe9")
     );
-    assert!(
-        refused("long.json")
-            .to_string()
-            .contains("at most 262144 bytes")
-    );
+    assert!(refused("long.json").to_string().contains("at most 262144 bytes"));
     assert!(refused("").to_string().contains("found a directory"));
-    let unknown = Robot::resolve("sim-donky")
-        .expect_err("unknown")
-        .to_string();
-    assert!(
-        unknown.ends_with("nearest valid name: sim-donkey"),
-        "{unknown}"
-    );
+    let unknown = Robot::resolve("sim-donky").expect_err("unknown").to_string();
+    assert!(unknown.ends_with("nearest valid name: sim-donkey"), "{unknown}");
 }
 
 #[test]
@@ -296,29 +236,16 @@ fn a_pulse_that_does_not_fit_its_frame_is_refused() {
         })
         .expect_err("2400 µs of 2500")
         .to_string();
-    assert!(
-        errors.contains("calibration.throttle.max_us: expected at most 2300"),
-        "{errors}"
-    );
+    assert!(errors.contains("calibration.throttle.max_us: expected at most 2300"), "{errors}");
 }
 
 #[test]
 fn a_change_in_memory_is_checked_like_a_file() {
     let robot = Robot::resolve("pi5-donkey").expect("valid");
     let nan = |file: &mut RobotFile| file.limits.throttle_max = f64::NAN;
-    let errors = robot
-        .edited(nan)
-        .expect_err("NaN is written as null")
-        .to_string();
-    assert!(
-        errors.contains("limits.throttle_max: expected a number from 0.0 to 1.0"),
-        "{errors}"
-    );
-    assert!(
-        robot
-            .edited(|file| file.timing.late_consecutive = 9)
-            .is_err()
-    );
+    let errors = robot.edited(nan).expect_err("NaN is written as null").to_string();
+    assert!(errors.contains("limits.throttle_max: expected a number from 0.0 to 1.0"), "{errors}");
+    assert!(robot.edited(|file| file.timing.late_consecutive = 9).is_err());
 }
 
 #[test]
@@ -334,8 +261,5 @@ fn a_throttle_too_slow_for_its_period_is_refused() {
         })
         .expect_err("66667 levels")
         .to_string();
-    assert!(
-        errors.contains("limits.throttle_slew_per_s: expected at least 0.122"),
-        "{errors}"
-    );
+    assert!(errors.contains("limits.throttle_slew_per_s: expected at least 0.122"), "{errors}");
 }

@@ -18,10 +18,7 @@ fn every_robot_in_configs_loads_and_is_named_as_its_file() {
     for entry in std::fs::read_dir(configs().join("robots")).expect("configs/robots") {
         let path = entry.expect("entry").path();
         let robot = Robot::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(
-            Some(robot.name()),
-            path.file_stem().and_then(|stem| stem.to_str())
-        );
+        assert_eq!(Some(robot.name()), path.file_stem().and_then(|stem| stem.to_str()));
         count += 1;
     }
     assert!(count >= 2, "{count} robots");
@@ -67,11 +64,7 @@ fn every_key_has_a_sentence_and_every_number_a_range_a_unit_and_a_default() {
 fn simulated_and_real_robot_differ_where_they_should() {
     let (sim, pi5) = (robot("sim-donkey"), robot("pi5-donkey"));
     assert!(!sim.limits().flags.has(LimitsFlags::REAL_BOARD));
-    assert!(
-        pi5.limits()
-            .flags
-            .has(LimitsFlags::REAL_BOARD | LimitsFlags::ESTOP_TWO_CHANNELS)
-    );
+    assert!(pi5.limits().flags.has(LimitsFlags::REAL_BOARD | LimitsFlags::ESTOP_TWO_CHANNELS));
     assert!(sim.limits().late_after_ns > pi5.limits().late_after_ns);
     assert_eq!(pi5.file().uids.of("rlds-logger"), Some(6104));
     assert_eq!(sim.file().uids.of("rlds-logger"), None);
@@ -80,45 +73,24 @@ fn simulated_and_real_robot_differ_where_they_should() {
 #[test]
 fn limits_are_the_numbers_of_the_file_in_the_kernels_units() {
     let limits = robot("pi5-donkey").limits();
-    assert_eq!(
-        (limits.period_ns, limits.deadline_ns),
-        (1_000_000, 1_000_000)
-    );
-    assert_eq!(
-        (limits.late_after_ns, limits.neutral_after_ns),
-        (500_000, 20_000_000)
-    );
+    assert_eq!((limits.period_ns, limits.deadline_ns), (1_000_000, 1_000_000));
+    assert_eq!((limits.late_after_ns, limits.neutral_after_ns), (500_000, 20_000_000));
     assert_eq!((limits.late_consecutive, limits.late_per_1000), (2, 5));
     assert_eq!(SOURCES, [Source::Teleop, Source::Inference, Source::Pilot]);
     assert_eq!(limits.stale_cycles, [140, 190, 90]);
     assert_eq!((limits.arming_cycles, limits.safe_stop_cycles), (1000, 500));
     // 2.0 of full throttle a second is 500 cycles from neutral to full.
     assert_eq!(limits.level_max, 500);
-    assert_eq!(
-        (limits.level_forward_max, limits.level_reverse_max),
-        (150, 100)
-    );
+    assert_eq!((limits.level_forward_max, limits.level_reverse_max), (150, 100));
     assert_eq!(limits.steering_slew_micro_per_cycle, 10_000);
-    assert_eq!(
-        (limits.battery_low_mv, limits.battery_critical_mv),
-        (6600, 6000)
-    );
+    assert_eq!((limits.battery_low_mv, limits.battery_critical_mv), (6600, 6000));
     assert_eq!(limits.temperature_high_milli_c, 82_000);
     assert_eq!(limits.temperature_critical_milli_c, 88_000);
     assert_eq!(limits.imu_max_mm_per_s2, 160_000);
     assert_eq!(limits.command_expiry_max_ns, 1_000_000_000);
-    assert_eq!(
-        (limits.heartbeat_late_ns, limits.heartbeat_lost_ns),
-        (200_000_000, 500_000_000)
-    );
-    assert_eq!(
-        (limits.reset_press_min_ns, limits.reset_press_max_ns),
-        (50_000_000, 2_000_000_000)
-    );
-    assert_eq!(
-        (limits.estop_discrepancy_ns, limits.relay_feedback_ns),
-        (20_000_000, 100_000_000)
-    );
+    assert_eq!((limits.heartbeat_late_ns, limits.heartbeat_lost_ns), (200_000_000, 500_000_000));
+    assert_eq!((limits.reset_press_min_ns, limits.reset_press_max_ns), (50_000_000, 2_000_000_000));
+    assert_eq!((limits.estop_discrepancy_ns, limits.relay_feedback_ns), (20_000_000, 100_000_000));
     assert_eq!(
         (limits.battery_dwell_ns, limits.temperature_dwell_ns),
         (2_000_000_000, 5_000_000_000)
@@ -129,21 +101,13 @@ fn limits_are_the_numbers_of_the_file_in_the_kernels_units() {
     );
     assert_eq!(limits.stop_category, 1);
     assert_eq!(
-        [
-            limits.steering_min,
-            limits.steering_neutral,
-            limits.steering_max
-        ]
-        .map(|Microseconds(us)| us),
+        [limits.steering_min, limits.steering_neutral, limits.steering_max]
+            .map(|Microseconds(us)| us),
         [1100, 1500, 1900]
     );
     assert_eq!(
-        [
-            limits.throttle_min,
-            limits.throttle_neutral,
-            limits.throttle_max
-        ]
-        .map(|Microseconds(us)| us),
+        [limits.throttle_min, limits.throttle_neutral, limits.throttle_max]
+            .map(|Microseconds(us)| us),
         [1000, 1500, 2000]
     );
 }
@@ -154,22 +118,11 @@ fn limits_follow_the_period_and_never_become_looser_by_rounding() {
         .edited(|file| file.timing = file.timing.at_period_us(7000))
         .unwrap_or_else(|errors| panic!("{errors}"));
     let limits = slow.limits();
-    assert_eq!(
-        (limits.period_ns, limits.late_after_ns),
-        (7_000_000, 3_500_000)
-    );
-    assert!(
-        limits.stale_cycles[2] * 7 <= 90,
-        "{:?}",
-        limits.stale_cycles
-    );
+    assert_eq!((limits.period_ns, limits.late_after_ns), (7_000_000, 3_500_000));
+    assert!(limits.stale_cycles[2] * 7 <= 90, "{:?}", limits.stale_cycles);
     assert!(limits.arming_cycles * 7 >= 1000, "{}", limits.arming_cycles);
     // One level a cycle: full throttle may not be reached faster than the slew limit allows.
-    assert!(
-        f64::from(limits.level_max) * 0.007 >= 0.5,
-        "{}",
-        limits.level_max
-    );
+    assert!(f64::from(limits.level_max) * 0.007 >= 0.5, "{}", limits.level_max);
 }
 
 #[test]
@@ -211,12 +164,9 @@ fn a_file_with_only_its_required_keys_cannot_move() {
         .unwrap_or_else(|errors| panic!("{errors}"));
     let limits = robot.limits();
     assert_eq!((limits.level_forward_max, limits.level_reverse_max), (0, 0));
-    for pulse in [
-        limits.steering_min,
-        limits.steering_max,
-        limits.throttle_min,
-        limits.throttle_max,
-    ] {
+    for pulse in
+        [limits.steering_min, limits.steering_max, limits.throttle_min, limits.throttle_max]
+    {
         assert_eq!(pulse, Microseconds(1500));
     }
 }
@@ -235,13 +185,8 @@ fn canonical_form_reads_back_as_the_same_robot_with_the_same_hash() {
 fn hash_ignores_layout_and_sees_every_value() {
     let terse = Robot::from_json(r#"{"board":"sim","name":"a"}"#, "a").expect("valid");
     let empty = RobotFile::empty("a".to_owned(), Board::Sim);
-    assert_eq!(
-        terse.hash(),
-        Robot::from_file(&empty).expect("valid").hash()
-    );
-    let other = terse
-        .edited(|file| file.timing.late_per_1000 = 4)
-        .expect("valid");
+    assert_eq!(terse.hash(), Robot::from_file(&empty).expect("valid").hash());
+    let other = terse.edited(|file| file.timing.late_per_1000 = 4).expect("valid");
     assert_ne!(terse.hash(), other.hash());
 }
 
@@ -254,19 +199,11 @@ fn explain_tells_value_origin_range_default_and_sentence_of_each_key() {
         "{\"name\": \"a\", \"board\": \"sim\",\n\"timing\": {\"period_us\": 2000}}",
     )
     .expect("written");
-    let text = explain(&path).unwrap_or_else(|errors| panic!("{errors}"));
-    let (_, period) = text
-        .split_once("  timing.period_us = 2000 µs\n")
-        .expect("the key");
+    let text = explain(&path.display().to_string()).unwrap_or_else(|errors| panic!("{errors}"));
+    let (_, period) = text.split_once("  timing.period_us = 2000 µs\n").expect("the key");
     let mut lines = period.lines().map(str::trim);
-    assert_eq!(
-        lines.next(),
-        Some("Nominal time between two releases of the loop.")
-    );
-    assert_eq!(
-        lines.next(),
-        Some("an integer from 250 to 20000 (µs); default 1000; line 2")
-    );
+    assert_eq!(lines.next(), Some("Nominal time between two releases of the loop."));
+    assert_eq!(lines.next(), Some("an integer from 250 to 20000 (µs); default 1000; line 2"));
     assert!(text.contains("from 1 to 98 (priority); default 80; default, not in the file"));
     assert!(text.contains("auto: Wakes early by the measured wake-up latency"));
 }

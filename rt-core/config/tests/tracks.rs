@@ -17,10 +17,7 @@ fn bends_deg(track: &Track, degrees: f64) -> Vec<f64> {
     let step_m = track.length_m() / track.points().len() as f64;
     let curvature = track.curvature_per_m();
     // Begin in a straight, so that no bend is cut in two.
-    let start = curvature
-        .iter()
-        .position(|k| k.abs() < 1e-3)
-        .expect("a straight");
+    let start = curvature.iter().position(|k| k.abs() < 1e-3).expect("a straight");
     let mut bends = vec![0.0_f64];
     for i in 0..curvature.len() {
         let k = curvature[(start + i) % curvature.len()];
@@ -75,11 +72,7 @@ fn twisty_is_long_bends_both_ways_and_is_narrow_and_tight_yet_drivable() {
     let bends = bends_deg(&track, 20.0);
     let left = bends.iter().filter(|bend| **bend > 0.0).count();
     assert!(left >= 8 && bends.len() - left >= 8, "{bends:.0?}");
-    assert!(
-        (0.75..=1.0).contains(&track.radius_m_min()),
-        "{} m",
-        track.radius_m_min()
-    );
+    assert!((0.75..=1.0).contains(&track.radius_m_min()), "{} m", track.radius_m_min());
     for point in track.points() {
         assert!(point.w_left_m + point.w_right_m <= 1.2);
     }
@@ -89,11 +82,7 @@ fn twisty_is_long_bends_both_ways_and_is_narrow_and_tight_yet_drivable() {
         let jump = (curvature[i] - curvature[(i + 1) % curvature.len()]).abs();
         assert!(jump < 0.35, "point {i}: {jump} 1/m within 0.1 m");
     }
-    assert!(
-        clearance_m(&track, 3.0) > 1.3,
-        "{} m",
-        clearance_m(&track, 3.0)
-    );
+    assert!(clearance_m(&track, 3.0) > 1.3, "{} m", clearance_m(&track, 3.0));
 }
 
 #[test]
@@ -101,47 +90,25 @@ fn oval_bends_one_way_only() {
     let track = builtin("oval");
     let bends = bends_deg(&track, 20.0);
     assert_eq!(bends.len(), 2, "{bends:?}");
-    assert!(
-        bends.iter().all(|bend| (bend - 180.0).abs() < 1.0),
-        "{bends:?}"
-    );
-    assert!(
-        (track.radius_m_min() - 2.0).abs() < 0.01,
-        "{} m",
-        track.radius_m_min()
-    );
+    assert!(bends.iter().all(|bend| (bend - 180.0).abs() < 1.0), "{bends:?}");
+    assert!((track.radius_m_min() - 2.0).abs() < 0.01, "{} m", track.radius_m_min());
 }
 
 #[test]
 fn shipped_tracks_close_evenly_and_without_warnings() {
     for name in Track::builtin_names() {
         let track = builtin(name);
-        assert!(
-            track.warnings().is_empty(),
-            "{name}: {:?}",
-            track.warnings()
-        );
+        assert!(track.warnings().is_empty(), "{name}: {:?}", track.warnings());
         assert!(track.closed());
         let turned: f64 = (0..track.points().len())
             .map(|i| {
-                let next = track
-                    .arc_m()
-                    .get(i + 1)
-                    .copied()
-                    .unwrap_or(track.length_m());
+                let next = track.arc_m().get(i + 1).copied().unwrap_or(track.length_m());
                 let span_m = next - track.arc_m()[i];
-                assert!(
-                    (0.09..0.11).contains(&span_m),
-                    "{name}, point {i}: {span_m} m"
-                );
+                assert!((0.09..0.11).contains(&span_m), "{name}, point {i}: {span_m} m");
                 track.curvature_per_m()[i] * span_m
             })
             .sum();
-        assert!(
-            (turned.to_degrees() - 360.0).abs() < 1.0,
-            "{name}: {}",
-            turned.to_degrees()
-        );
+        assert!((turned.to_degrees() - 360.0).abs() < 1.0, "{name}: {}", turned.to_degrees());
     }
 }
 
@@ -150,11 +117,7 @@ fn circle() -> Track {
     let rows: String = (0..100)
         .map(|i| {
             let angle = f64::from(i) * std::f64::consts::TAU / 100.0;
-            format!(
-                "{:.9},{:.9},0.3,0.4\n",
-                2.0 * angle.cos(),
-                2.0 * angle.sin()
-            )
+            format!("{:.9},{:.9},0.3,0.4\n", 2.0 * angle.cos(), 2.0 * angle.sin())
         })
         .collect();
     Track::from_csv(&rows, "circle", 1.0).unwrap_or_else(|errors| panic!("{errors}"))
@@ -175,14 +138,8 @@ fn projection_finds_arc_side_heading_and_width() {
     let quarter_m = circle.length_m() / 4.0;
     let inside = circle.project(0.0, 1.8);
     assert!((inside.line.arc_m - quarter_m).abs() < 0.01, "{inside:?}");
-    assert!(
-        (inside.lateral_m - 0.2).abs() < 0.01,
-        "the middle is to the left: {inside:?}"
-    );
-    assert!(
-        (inside.line.heading_rad.abs() - std::f64::consts::PI).abs() < 0.01,
-        "{inside:?}"
-    );
+    assert!((inside.lateral_m - 0.2).abs() < 0.01, "the middle is to the left: {inside:?}");
+    assert!((inside.line.heading_rad.abs() - std::f64::consts::PI).abs() < 0.01, "{inside:?}");
     assert!(inside.is_inside());
     let outside = circle.project(0.0, 2.35);
     assert!((outside.lateral_m + 0.35).abs() < 0.01, "{outside:?}");
@@ -205,10 +162,7 @@ fn projection_near_the_start_wraps_both_ways() {
     assert!((before.arc_m - (track.length_m() - 0.3)).abs() < 1e-9);
     for hint_m in [0.2, track.length_m() - 0.1, -0.1] {
         let found = track.project_near(before.x_m, before.y_m, hint_m, 1.0);
-        assert!(
-            (found.line.arc_m - before.arc_m).abs() < 1e-6,
-            "{hint_m}: {found:?}"
-        );
+        assert!((found.line.arc_m - before.arc_m).abs() < 1e-6, "{hint_m}: {found:?}");
     }
     assert!((track.arc_between_m(before.arc_m, 0.2) - 0.5).abs() < 1e-9);
     assert!((track.arc_between_m(0.2, before.arc_m) + 0.5).abs() < 1e-9);
@@ -222,10 +176,7 @@ fn every_point_of_the_line_projects_onto_itself() {
         let point = track.at(arc_m);
         let found = track.project_near(point.x_m, point.y_m, arc_m + 0.3, 1.0);
         assert!(found.lateral_m.abs() < 1e-9, "{arc_m}: {found:?}");
-        assert!(
-            track.arc_between_m(arc_m, found.line.arc_m).abs() < 1e-6,
-            "{arc_m}: {found:?}"
-        );
+        assert!(track.arc_between_m(arc_m, found.line.arc_m).abs() < 1e-6, "{arc_m}: {found:?}");
     }
 }
 
@@ -234,10 +185,7 @@ fn odd_arguments_give_a_finite_answer() {
     let track = builtin("oval");
     for arc_m in [f64::NAN, f64::INFINITY, -1e300, -1e-18, 1e300] {
         let point = track.at(arc_m);
-        assert!(
-            (0.0..track.length_m()).contains(&point.arc_m),
-            "{arc_m}: {point:?}"
-        );
+        assert!((0.0..track.length_m()).contains(&point.arc_m), "{arc_m}: {point:?}");
         assert!(point.x_m.is_finite() && point.heading_rad.is_finite());
         let found = track.project_near(0.0, 0.0, arc_m, f64::NAN);
         assert!(found.lateral_m.is_finite());
@@ -259,11 +207,7 @@ fn peanut(w_left_m: f64) -> Track {
         .map(|i| {
             let angle = f64::from(i) * std::f64::consts::TAU / 200.0;
             let radius_m = 1.2 + 0.8 * (2.0 * angle).cos();
-            format!(
-                "{},{},0.02,{w_left_m}\n",
-                radius_m * angle.cos(),
-                radius_m * angle.sin()
-            )
+            format!("{},{},0.02,{w_left_m}\n", radius_m * angle.cos(), radius_m * angle.sin())
         })
         .collect();
     Track::from_csv(&rows, "peanut", 1.0).unwrap_or_else(|errors| panic!("{errors}"))
@@ -271,16 +215,9 @@ fn peanut(w_left_m: f64) -> Track {
 
 #[test]
 fn overlapping_borders_are_a_warning_and_no_error() {
-    assert!(
-        peanut(0.3).warnings().is_empty(),
-        "{:?}",
-        peanut(0.3).warnings()
-    );
+    assert!(peanut(0.3).warnings().is_empty(), "{:?}", peanut(0.3).warnings());
     let warnings = peanut(0.5).warnings().join(" ");
-    assert!(
-        warnings.starts_with("the left border meets itself at points "),
-        "{warnings}"
-    );
+    assert!(warnings.starts_with("the left border meets itself at points "), "{warnings}");
     let warnings = peanut(4.0).warnings().join(" ");
     assert!(warnings.contains("the inner border folds"), "{warnings}");
 }
@@ -304,10 +241,7 @@ fn bad_tracks_are_refused_with_line_and_reason() {
         ),
         (&format!("{square}0,inf,1,1\n"), "found `inf`"),
         (&format!("{square}0,1e999,1,1\n"), "found `1e999`"),
-        (
-            &format!("{square}0,abc,1,1\n"),
-            "t.csv:4: y_m: expected a number of metres, found `abc`",
-        ),
+        (&format!("{square}0,abc,1,1\n"), "t.csv:4: y_m: expected a number of metres, found `abc`"),
         (
             &format!("{square}0,9,1\n"),
             "t.csv:4: expected 4 columns x_m,y_m,w_tr_right_m,w_tr_left_m, found 3",
@@ -322,18 +256,12 @@ fn bad_tracks_are_refused_with_line_and_reason() {
             &format!("{square}0,9,1,-1\n"),
             "t.csv:4: w_tr_left_m: expected a width above 0 m, found `-1`",
         ),
-        (
-            &format!("{square}0,9e9,1,1\n"),
-            "y_m: expected at most 1000000 m",
-        ),
+        (&format!("{square}0,9e9,1,1\n"), "y_m: expected at most 1000000 m"),
         (
             &format!("{square}9,9,1,1\n"),
             "t.csv:4: expected a point that differs from the one before, found the point of line 3 again (remove this row)",
         ),
-        (
-            &format!("{square}0,0,1,1\n"),
-            "the line closes by itself: remove this row",
-        ),
+        (&format!("{square}0,0,1,1\n"), "the line closes by itself: remove this row"),
         (
             "0,0,1,1\n5,5,1,1\n5,0,1,1\n0,5,1,1\n",
             "t.csv:3: expected a centre line that never meets itself, found that the stretch from here crosses the one from line 1",
@@ -341,10 +269,7 @@ fn bad_tracks_are_refused_with_line_and_reason() {
         ("0,0,1,1\n5,0,1,1\n2,0,1,1\n2,4,1,1\n", "never meets itself"),
     ] {
         let errors = refused(bad).to_string();
-        assert!(
-            errors.contains(told),
-            "{bad}\n  told: {errors}\n  expected: {told}"
-        );
+        assert!(errors.contains(told), "{bad}\n  told: {errors}\n  expected: {told}");
     }
 }
 
@@ -359,23 +284,14 @@ fn all_bad_rows_are_told_at_once() {
 fn a_scale_that_is_no_scale_is_refused() {
     for scale in [0.0, -0.1, f64::NAN, f64::INFINITY, 1e9] {
         let errors = Track::from_csv("0,0,1,1\n9,0,1,1\n9,9,1,1\n", "t", scale).expect_err("scale");
-        assert!(
-            errors
-                .to_string()
-                .contains("scale: expected a scale from 0.001 to 1000")
-        );
+        assert!(errors.to_string().contains("scale: expected a scale from 0.001 to 1000"));
     }
 }
 
 #[test]
 fn an_unknown_name_is_told_with_the_nearest_one() {
-    let errors = Track::resolve("twisti", 1.0)
-        .expect_err("unknown")
-        .to_string();
-    assert!(
-        errors.contains("expected one of oval, twisty, or a file"),
-        "{errors}"
-    );
+    let errors = Track::resolve("twisti", 1.0).expect_err("unknown").to_string();
+    assert!(errors.contains("expected one of oval, twisty, or a file"), "{errors}");
     assert!(errors.ends_with("nearest valid name: twisty"), "{errors}");
 }
 
@@ -384,10 +300,7 @@ fn a_missing_file_is_told_with_its_nearest_neighbour() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/tracks");
     let path = folder.join("ovall.csv").display().to_string();
     let errors = Track::resolve(&path, 1.0).expect_err("missing").to_string();
-    assert!(
-        errors.contains("expected a readable track file, found no such file"),
-        "{errors}"
-    );
+    assert!(errors.contains("expected a readable track file, found no such file"), "{errors}");
     assert!(errors.ends_with("oval.csv"), "{errors}");
 }
 
@@ -397,10 +310,7 @@ fn circuits() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!(
-        "SKIPPED: {} is absent, so no real circuit was read",
-        folder.display()
-    );
+    eprintln!("SKIPPED: {} is absent, so no real circuit was read", folder.display());
     None
 }
 
@@ -413,11 +323,7 @@ fn real_circuits_load_at_one_tenth_and_stay_drivable() {
         assert_eq!(track.name(), name);
         let off = track.length_m() / (0.1 * length_m) - 1.0;
         assert!(off.abs() < 0.03, "{name}: {} m", track.length_m());
-        assert!(
-            track.radius_m_min() > 0.75,
-            "{name}: {} m",
-            track.radius_m_min()
-        );
+        assert!(track.radius_m_min() > 0.75, "{name}: {} m", track.radius_m_min());
         assert!(track.points().iter().all(|point| point.w_right_m < 2.0));
         let half_way = track.at(track.length_m() / 2.0);
         assert!(track.project(half_way.x_m, half_way.y_m).lateral_m.abs() < 1e-9);

@@ -151,10 +151,17 @@ pub const HEALTH: Topic =
     topic::<Health>(FAST_LOOP, "health", Kind::Slot, &[RLDS_LOGGER, CONTINUON], 10, 1, false);
 /// The `sim` board's pins.
 pub const SIM_PINS: Topic =
-    sim(topic::<SimPins>(FAST_LOOP, "pins", Kind::Slot, &[PLANT], 1000, 1, false));
+    sim(topic::<SimPins>(FAST_LOOP, "pins", Kind::Slot, &[PLANT, CONTINUON], 1000, 1, false));
 /// The `sim` board's sensors.
-pub const SIM_OBSERVATION: Topic =
-    sim(topic::<Observation>(PLANT, "observation", Kind::Slot, &[FAST_LOOP], 1000, 1, false));
+pub const SIM_OBSERVATION: Topic = sim(topic::<Observation>(
+    PLANT,
+    "observation",
+    Kind::Slot,
+    &[FAST_LOOP, CONTINUON],
+    1000,
+    1,
+    false,
+));
 /// The truth about the simulated car.
 pub const SIM_STATUS: Topic =
     sim(topic::<PlantStatus>(PLANT, "status", Kind::Slot, &[CONTINUON], 100, 1, false));

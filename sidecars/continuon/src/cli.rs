@@ -125,14 +125,14 @@ pub enum ConfigCommand {
     /// Say whether a robot file is right; if not, file, line, key and the nearest valid name.
     #[command(after_help = "Example:\n  continuon config check configs/robots/sim-donkey.json")]
     Check {
-        /// The robot file.
-        file: PathBuf,
+        /// The robot file, or the name of a built-in robot.
+        robot: String,
     },
     /// Print every key of a robot file with its value, range, default and meaning.
-    #[command(after_help = "Example:\n  continuon config explain configs/robots/pi5-donkey.json")]
+    #[command(after_help = "Example:\n  continuon config explain pi5-donkey")]
     Explain {
-        /// The robot file.
-        file: PathBuf,
+        /// The robot file, or the name of a built-in robot.
+        robot: String,
     },
     /// Print the JSON Schema of robot files.
     #[command(after_help = "Example:\n  continuon config schema > robot.schema.json")]

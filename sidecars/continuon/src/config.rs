@@ -13,22 +13,22 @@ use serde_json::json;
 pub fn command(command: &ConfigCommand, json: bool) -> Result<Exit, Failure> {
     match command {
         ConfigCommand::Schema => print(&rt_config::schema())?,
-        ConfigCommand::Explain { file } => {
+        ConfigCommand::Explain { robot: file } => {
             let text = rt_config::explain(file).map_err(misuse)?;
             if json {
-                let robot = Robot::load(file).map_err(misuse)?;
+                let robot = Robot::resolve(file).map_err(misuse)?;
                 print_line(json!({ "robot": robot.file(), "explained": text }))?;
             } else {
                 print(&text)?;
             }
         }
-        ConfigCommand::Check { file } => return check(file, json),
+        ConfigCommand::Check { robot: file } => return check(file, json),
     }
     Ok(Exit::Ok)
 }
 
-fn check(file: &std::path::Path, json: bool) -> Result<Exit, Failure> {
-    let robot = match Robot::load(file) {
+fn check(file: &str, json: bool) -> Result<Exit, Failure> {
+    let robot = match Robot::resolve(file) {
         Ok(robot) => robot,
         Err(errors) if json => {
             print_line(json!({ "file": file, "valid": false, "errors": errors }))?;
@@ -42,11 +42,7 @@ fn check(file: &std::path::Path, json: bool) -> Result<Exit, Failure> {
             json!({ "file": file, "valid": true, "robot": robot.name(), "config_hash": hash });
         print_line(told)?;
     } else {
-        print_line(format!(
-            "{}: valid, robot {}, config hash {hash}",
-            file.display(),
-            robot.name()
-        ))?;
+        print_line(format!("{file}: valid, robot {}, config hash {hash}", robot.name()))?;
     }
     Ok(Exit::Ok)
 }

@@ -19,8 +19,8 @@ use rt_ring::{Newest, Read};
 use rt_shm::{Client, MappedRingReader};
 use rt_wire::topics::{self, Kind, Topic};
 use rt_wire::{
-    HEARTBEAT_SOURCES, Health, Heartbeat, KernelState, MonoNs, PlantStatus, Record, SOURCES,
-    Telemetry,
+    HEARTBEAT_SOURCES, Health, Heartbeat, KernelState, MonoNs, Observation, PlantStatus, Record,
+    SOURCES, SimPins, Telemetry,
 };
 use std::io::IsTerminal;
 use std::thread::sleep;
@@ -113,6 +113,8 @@ impl Eyes {
         while let Read::Record { .. } | Read::Lapped { .. } = self.keyframe.read() {}
         let health = self.slot::<Health>(&topics::HEALTH);
         let plant = self.slot::<PlantStatus>(&topics::SIM_STATUS);
+        let pins = self.slot::<SimPins>(&topics::SIM_PINS);
+        let observation = self.slot::<Observation>(&topics::SIM_OBSERVATION);
         let heartbeats: [Option<(u64, Heartbeat)>; HEARTBEAT_SOURCES.len()] =
             topics::HEARTBEATS.each_ref().map(|topic| self.slot(topic));
         let inbox = self.latest.map(|record| record.inbox);
@@ -132,7 +134,8 @@ impl Eyes {
                     let place = HEARTBEAT_SOURCES.iter().position(|source| *source == writer)?;
                     heartbeats[place].map(|(sequence, _)| sequence)
                 }
-                // Pins and observations travel between loop and plant only.
+                (topics::FAST_LOOP, "pins") => pins.map(|(sequence, _)| sequence),
+                (topics::PLANT, "observation") => observation.map(|(sequence, _)| sequence),
                 (_, _) => None,
             }
         };

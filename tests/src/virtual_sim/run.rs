@@ -66,7 +66,7 @@ pub struct Report {
     /// Cycles run.
     pub cycles: u64,
     /// Nominal time between two releases.
-    pub period_us: f64,
+    pub period_us: u64,
     /// Whether the car became Active at all.
     pub armed: bool,
     /// Why arming was refused, if it was.
@@ -200,7 +200,7 @@ pub fn run(options: &Options, seconds_active: f64) -> Result<Report, TrackError>
         track: options.track.name().to_owned(),
         seed: options.seed,
         cycles: run.cycles,
-        period_us: period_ns as f64 * 1e-3,
+        period_us: period_ns / 1000,
         armed,
         interlocks,
         driven_s: seconds(driven_ns),

@@ -35,7 +35,7 @@ type Taken = (f64, u64);
 pub(super) fn transport(bench: &Bench) -> Result<Vec<Row>> {
     let cores = bench.cores;
     // Pinned and real-time in a thread of its own, so that the other figures start as they should.
-    let taken = thread::scope(|scope| {
+    thread::scope(|scope| {
         scope
             .spawn(|| {
                 machine::pin(cores.real_time)?;
@@ -46,8 +46,7 @@ pub(super) fn transport(bench: &Bench) -> Result<Vec<Row>> {
             })
             .join()
             .map_err(|_panic| anyhow!("the measuring thread panicked"))?
-    });
-    taken
+    })
 }
 
 fn measure(bench: &Bench) -> Result<Vec<Row>> {

@@ -11,10 +11,7 @@ use serde_json::Value;
 
 /// All that is wrong with `root`, in the order of the schema.
 pub(super) fn check(root: &Node, file: &str) -> Vec<ConfigError> {
-    let mut check = Check {
-        file,
-        errors: Vec::new(),
-    };
+    let mut check = Check { file, errors: Vec::new() };
     check.node(root, &SCHEMA, "");
     check.errors
 }
@@ -26,10 +23,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn node(&mut self, node: &Node, schema: &Value, key: &str) {
-        if !types(schema)
-            .into_iter()
-            .any(|name| has_type(&node.value, name))
-        {
+        if !types(schema).into_iter().any(|name| has_type(&node.value, name)) {
             self.refuse(node.at, key, in_words(schema), found(&node.value));
             return;
         }
@@ -48,22 +42,13 @@ impl Check<'_> {
                 None => self.unknown_key(member, schema, key),
             }
         }
-        let required = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for missing in required.filter_map(Value::as_str) {
             if node.member(missing).is_none() {
                 let expected = properties(schema)
                     .find(|(known, _)| *known == missing)
                     .map_or_else(String::new, |(_, schema)| in_words(schema));
-                self.refuse(
-                    node.at,
-                    &join(key, missing),
-                    expected,
-                    "no such key".to_owned(),
-                );
+                self.refuse(node.at, &join(key, missing), expected, "no such key".to_owned());
             }
         }
     }
@@ -74,11 +59,7 @@ impl Check<'_> {
         let meant = nearest(&member.key, siblings.iter().copied())
             .map(|sibling| join(key, sibling))
             .or_else(|| key_elsewhere(&member.key));
-        let place = if key.is_empty() {
-            "a key of a robot file"
-        } else {
-            "a key of this block"
-        };
+        let place = if key.is_empty() { "a key of a robot file" } else { "a key of this block" };
         let expected = match &meant {
             Some(_) => place.to_owned(),
             None => format!("{place}: {}", siblings.join(", ")),
@@ -93,17 +74,9 @@ impl Check<'_> {
     }
 
     fn list(&mut self, node: &Node, nodes: &[Node], schema: &Value, key: &str) {
-        let most = schema
-            .get("maxItems")
-            .and_then(Value::as_u64)
-            .unwrap_or(u64::MAX);
+        let most = schema.get("maxItems").and_then(Value::as_u64).unwrap_or(u64::MAX);
         if nodes.len() as u64 > most {
-            self.refuse(
-                node.at,
-                key,
-                in_words(schema),
-                format!("{} entries", nodes.len()),
-            );
+            self.refuse(node.at, key, in_words(schema), format!("{} entries", nodes.len()));
         }
         if let Some(items) = schema.get("items") {
             for (i, node) in nodes.iter().enumerate() {
@@ -140,19 +113,13 @@ impl Check<'_> {
 
     fn refuse(&mut self, at: Position, key: &str, expected: String, found: String) {
         self.errors.push(
-            ConfigError::whole_file(self.file, expected, found)
-                .at(at.line, at.column)
-                .key(key),
+            ConfigError::whole_file(self.file, expected, found).at(at.line, at.column).key(key),
         );
     }
 }
 
 fn join(block: &str, key: &str) -> String {
-    if block.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{block}.{key}")
-    }
+    if block.is_empty() { key.to_owned() } else { format!("{block}.{key}") }
 }
 
 /// The dotted path of the first key anywhere in the schema that is exactly, or else nearly, called

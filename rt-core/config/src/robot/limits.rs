@@ -49,18 +49,13 @@ pub(super) fn limits(robot: &RobotFile) -> Limits {
             cycles(timeouts.pilot_stale_ms),
         ],
         // Arming lasts at least its time: rounded up.
-        arming_cycles: limits
-            .arming_ms
-            .saturating_mul(1000)
-            .div_ceil(timing.period_us),
+        arming_cycles: limits.arming_ms.saturating_mul(1000).div_ceil(timing.period_us),
         safe_stop_cycles: cycles(limits.safe_stop_ms),
         level_max,
         level_forward_max: level_of(limits.throttle_max),
         level_reverse_max: level_of(limits.reverse_max),
         steering_slew_micro_per_cycle: whole(
-            (limits.steering_slew_per_s * f64::from(timing.period_us))
-                .floor()
-                .max(1.0),
+            (limits.steering_slew_per_s * f64::from(timing.period_us)).floor().max(1.0),
         ),
         heartbeats_required: heartbeats_required(&robot.sidecars.required),
         battery_low_mv: whole((robot.battery.degraded_v_per_cell * cells * 1000.0).round()),
@@ -74,10 +69,7 @@ pub(super) fn limits(robot: &RobotFile) -> Limits {
             .with(LimitsFlags::STEERING_REVERSED, steering.reversed)
             .with(LimitsFlags::THROTTLE_REVERSED, throttle.reversed)
             .with(LimitsFlags::REQUIRE_LOG, robot.sidecars.require_log)
-            .with(
-                LimitsFlags::ESTOP_TWO_CHANNELS,
-                robot.pins.estop_b_pin.is_some(),
-            ),
+            .with(LimitsFlags::ESTOP_TWO_CHANNELS, robot.pins.estop_b_pin.is_some()),
         steering_min: Microseconds(steering.min_us),
         steering_neutral: Microseconds(steering.neutral_us),
         steering_max: Microseconds(steering.max_us),
@@ -108,7 +100,5 @@ fn milli(celsius: f64) -> i32 {
 
 /// Bit n: entry n of `rt_wire::HEARTBEAT_SOURCES`, whose order [`Sidecar`] has.
 fn heartbeats_required(required: &[Sidecar]) -> u32 {
-    required
-        .iter()
-        .fold(0, |bits, sidecar| bits | (1 << (*sidecar as u32)))
+    required.iter().fold(0, |bits, sidecar| bits | (1 << (*sidecar as u32)))
 }

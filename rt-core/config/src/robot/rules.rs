@@ -15,12 +15,7 @@ use std::fmt::Display;
 
 /// All rules that `robot` breaks; `root` says where its keys stand.
 pub(super) fn broken(robot: &RobotFile, root: &Node, file: &str) -> Vec<ConfigError> {
-    let mut rules = Rules {
-        robot,
-        root,
-        file,
-        errors: Vec::new(),
-    };
+    let mut rules = Rules { robot, root, file, errors: Vec::new() };
     rules.name();
     rules.timing();
     rules.servo("calibration.steering", &robot.calibration.steering);
@@ -49,9 +44,7 @@ impl Rules<'_> {
     fn refuse(&mut self, key: &str, expected: impl Into<String>, found: impl Into<String>) {
         let at = self.root.position_of(key);
         self.errors.push(
-            ConfigError::whole_file(self.file, expected, found)
-                .at(at.line, at.column)
-                .key(key),
+            ConfigError::whole_file(self.file, expected, found).at(at.line, at.column).key(key),
         );
     }
 
@@ -71,8 +64,7 @@ impl Rules<'_> {
     fn name(&mut self) {
         let name = &self.robot.name;
         let rest_is_plain = |name: &str| {
-            name.chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         let is_good = (1..=24).contains(&name.len())
             && name.starts_with(|first: char| first.is_ascii_lowercase())
@@ -86,27 +78,12 @@ impl Rules<'_> {
     fn timing(&mut self) {
         let timing = &self.robot.timing;
         let period_us = timing.period_us;
-        self.at_most(
-            "timing.deadline_us",
-            timing.deadline_us,
-            period_us,
-            "the period",
-        );
+        self.at_most("timing.deadline_us", timing.deadline_us, period_us, "the period");
         let neutral_us = timing.neutral_after_us;
         let why = "timing.neutral_after_us: a late event comes before the e-stop";
-        self.at_most(
-            "timing.late_after_us",
-            timing.late_after_us,
-            neutral_us,
-            why,
-        );
+        self.at_most("timing.late_after_us", timing.late_after_us, neutral_us, why);
         let why = "half the period: the loop must sleep in every cycle";
-        self.at_most(
-            "timing.spin_window_us",
-            timing.spin_window_us,
-            period_us / 2,
-            why,
-        );
+        self.at_most("timing.spin_window_us", timing.spin_window_us, period_us / 2, why);
     }
 
     fn servo(&mut self, key: &str, servo: &Servo) {
@@ -144,11 +121,7 @@ impl Rules<'_> {
         if self.robot.sensors.i2c_bus == Some(1) {
             for (key, pin) in taken {
                 if matches!(pin, 2 | 3) {
-                    self.refuse(
-                        key,
-                        "a pin that I²C bus 1 does not need",
-                        format!("pin {pin}"),
-                    );
+                    self.refuse(key, "a pin that I²C bus 1 does not need", format!("pin {pin}"));
                 }
             }
         }
@@ -169,11 +142,7 @@ impl Rules<'_> {
             && imu == battery
         {
             let found = format!("{imu}, as sensors.imu_i2c_address");
-            self.refuse(
-                "sensors.battery_i2c_address",
-                "an address of its own",
-                found,
-            );
+            self.refuse("sensors.battery_i2c_address", "an address of its own", found);
         }
     }
 
@@ -220,12 +189,7 @@ impl Rules<'_> {
         let (warn, degraded) = (battery.warn_v_per_cell, battery.degraded_v_per_cell);
         self.at_most("battery.degraded_v_per_cell", degraded, warn, why);
         let why = "battery.degraded_v_per_cell: the stop comes before the e-stop";
-        self.at_most(
-            "battery.critical_v_per_cell",
-            battery.critical_v_per_cell,
-            degraded,
-            why,
-        );
+        self.at_most("battery.critical_v_per_cell", battery.critical_v_per_cell, degraded, why);
         let soc = &self.robot.soc;
         let why = "soc.warn_c: the warning comes first";
         self.at_least("soc.degraded_c", soc.degraded_c, soc.warn_c, why);
@@ -237,11 +201,7 @@ impl Rules<'_> {
         let required = &self.robot.sidecars.required;
         let doubled = (1..required.len()).filter(|&i| required[..i].contains(&required[i]));
         for i in doubled.collect::<Vec<_>>() {
-            self.refuse(
-                "sidecars.required",
-                "each sidecar once",
-                format!("entry {i} again"),
-            );
+            self.refuse("sidecars.required", "each sidecar once", format!("entry {i} again"));
         }
     }
 
@@ -252,33 +212,14 @@ impl Rules<'_> {
         let least = 2000 / timeouts.pilot_stale_ms;
         self.at_least("pilot.rate_hz", pilot.rate_hz, least, why);
         let (valid_ms, most) = (pilot.command_valid_ms, timeouts.command_expiry_max_ms);
-        self.at_least(
-            "pilot.command_valid_ms",
-            valid_ms,
-            command_period_ms,
-            "one pilot period",
-        );
-        self.at_most(
-            "pilot.command_valid_ms",
-            valid_ms,
-            most,
-            "timeouts.command_expiry_max_ms",
-        );
+        self.at_least("pilot.command_valid_ms", valid_ms, command_period_ms, "one pilot period");
+        self.at_most("pilot.command_valid_ms", valid_ms, most, "timeouts.command_expiry_max_ms");
 
         let cycles_per_s = 1_000_000 / self.robot.timing.period_us;
         let step_hz = self.robot.rlds_logger.step_rate_hz;
-        self.at_most(
-            "rlds_logger.step_rate_hz",
-            step_hz,
-            cycles_per_s,
-            "the loop's own rate",
-        );
+        self.at_most("rlds_logger.step_rate_hz", step_hz, cycles_per_s, "the loop's own rate");
         if self.robot.rlds_logger.episodes_dir.is_empty() {
-            self.refuse(
-                "rlds_logger.episodes_dir",
-                "the path of a folder",
-                "an empty text",
-            );
+            self.refuse("rlds_logger.episodes_dir", "the path of a folder", "an empty text");
         }
     }
 }

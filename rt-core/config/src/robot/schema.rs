@@ -15,11 +15,7 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
         .with(|settings| settings.inline_subschemas = true)
         .with_transform(RecursiveTransform(drop_default_of_block))
         .with_transform(RecursiveTransform(join_lines));
-    Value::from(
-        settings
-            .into_generator()
-            .into_root_schema_for::<RobotFile>(),
-    )
+    Value::from(settings.into_generator().into_root_schema_for::<RobotFile>())
 });
 
 /// A block's default is that of its keys; said twice, one would grow stale in the reader's eye.
@@ -45,10 +41,7 @@ pub fn schema() -> String {
 /// The schema of each key of a block, in order; nothing for what is not a block.
 pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(key, schema)| (key.as_str(), schema))
+    properties.into_iter().flatten().map(|(key, schema)| (key.as_str(), schema))
 }
 
 /// The only texts a key may hold, or nothing if any text will do.
@@ -57,9 +50,7 @@ pub(super) fn choices(schema: &Value) -> Vec<&str> {
     let described = schema.get("oneOf").and_then(Value::as_array);
     let listed = listed.into_iter().flatten().filter_map(Value::as_str);
     let described = described.into_iter().flatten();
-    listed
-        .chain(described.filter_map(|choice| choice.get("const")?.as_str()))
-        .collect()
+    listed.chain(described.filter_map(|choice| choice.get("const")?.as_str())).collect()
 }
 
 /// The JSON types a key may have: `["integer", "null"]`.
@@ -82,10 +73,7 @@ pub(super) fn in_words(schema: &Value) -> String {
     let types: Vec<_> = types(schema).into_iter().map(type_in_words).collect();
     let mut words = types.join(" or ");
     if let (Some(min), Some(max)) = (schema.get("minimum"), schema.get("maximum")) {
-        let range = format!(
-            "{} from {min} to {max}",
-            types.first().copied().unwrap_or_default()
-        );
+        let range = format!("{} from {min} to {max}", types.first().copied().unwrap_or_default());
         words = std::iter::once(range.as_str())
             .chain(types.iter().skip(1).copied())
             .collect::<Vec<_>>()

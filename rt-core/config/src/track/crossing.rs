@@ -19,10 +19,7 @@ pub(super) fn crossings(line: &[[f64; 2]], most: usize) -> Vec<(usize, usize)> {
 
     let mut found = Vec::new();
     for (rank, &a) in by_left_end.iter().enumerate() {
-        for &b in by_left_end[rank + 1..]
-            .iter()
-            .take_while(|&&b| left(b) <= right(a))
-        {
+        for &b in by_left_end[rank + 1..].iter().take_while(|&&b| left(b) <= right(a)) {
             let (first, second) = (a.min(b), a.max(b));
             let meet = if second - first == 1 {
                 turns_back(line[first], line[second], line[(second + 1) % n])
@@ -73,18 +70,10 @@ pub(super) fn border_warnings(
     curvature_per_m: &[f64],
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    let folded = points
-        .iter()
-        .zip(curvature_per_m)
-        .enumerate()
-        .find(|(_, (point, curvature))| {
-            let inner_m = if **curvature > 0.0 {
-                point.w_left_m
-            } else {
-                point.w_right_m
-            };
-            curvature.abs() * inner_m >= 1.0
-        });
+    let folded = points.iter().zip(curvature_per_m).enumerate().find(|(_, (point, curvature))| {
+        let inner_m = if **curvature > 0.0 { point.w_left_m } else { point.w_right_m };
+        curvature.abs() * inner_m >= 1.0
+    });
     if let Some((i, (_, curvature))) = folded {
         let radius_m = 1.0 / curvature.abs();
         warnings.push(format!(
@@ -99,18 +88,12 @@ pub(super) fn border_warnings(
             .iter()
             .zip(tangents)
             .map(|(point, t)| {
-                let left_m = if side == "left" {
-                    point.w_left_m
-                } else {
-                    -point.w_right_m
-                };
+                let left_m = if side == "left" { point.w_left_m } else { -point.w_right_m };
                 [point.x_m - t[1] * left_m, point.y_m + t[0] * left_m]
             })
             .collect();
         if let Some((first, second)) = crossings(&border, 1).first() {
-            warnings.push(format!(
-                "the {side} border meets itself at points {first} and {second}"
-            ));
+            warnings.push(format!("the {side} border meets itself at points {first} and {second}"));
         }
     }
     warnings
@@ -130,22 +113,10 @@ mod tests {
 
     #[test]
     fn touching_and_overlapping_count_as_meeting() {
-        assert!(segments_meet(
-            ([0.0, 0.0], [2.0, 0.0]),
-            ([1.0, 0.0], [1.0, 1.0])
-        ));
-        assert!(segments_meet(
-            ([0.0, 0.0], [2.0, 0.0]),
-            ([1.0, 0.0], [3.0, 0.0])
-        ));
-        assert!(!segments_meet(
-            ([0.0, 0.0], [2.0, 0.0]),
-            ([3.0, 0.0], [4.0, 0.0])
-        ));
-        assert!(!segments_meet(
-            ([0.0, 0.0], [2.0, 0.0]),
-            ([0.0, 0.1], [2.0, 0.1])
-        ));
+        assert!(segments_meet(([0.0, 0.0], [2.0, 0.0]), ([1.0, 0.0], [1.0, 1.0])));
+        assert!(segments_meet(([0.0, 0.0], [2.0, 0.0]), ([1.0, 0.0], [3.0, 0.0])));
+        assert!(!segments_meet(([0.0, 0.0], [2.0, 0.0]), ([3.0, 0.0], [4.0, 0.0])));
+        assert!(!segments_meet(([0.0, 0.0], [2.0, 0.0]), ([0.0, 0.1], [2.0, 0.1])));
     }
 
     #[test]

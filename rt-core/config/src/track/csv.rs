@@ -28,18 +28,13 @@ pub(super) fn parse(
 ) -> Result<Track, ConfigErrors> {
     if !SCALES.contains(&scale) {
         let expected = format!("a scale from {} to {}", SCALES.start(), SCALES.end());
-        return Err(ConfigError::whole_file(file, expected, scale.to_string())
-            .key("scale")
-            .into());
+        return Err(ConfigError::whole_file(file, expected, scale.to_string()).key("scale").into());
     }
     let mut errors = Vec::new();
     let rows = rows(text, file, scale, &mut errors);
     ConfigErrors::if_any(errors)?;
     ConfigErrors::if_any(line_errors(&rows, file))?;
-    Ok(Track::from_valid_points(
-        name,
-        rows.into_iter().map(|row| row.point).collect(),
-    ))
+    Ok(Track::from_valid_points(name, rows.into_iter().map(|row| row.point).collect()))
 }
 
 fn rows(text: &str, file: &str, scale: f64, errors: &mut Vec<ConfigError>) -> Vec<Row> {
@@ -84,10 +79,7 @@ fn row(content: &str, scale: f64) -> Result<TrackPoint, Wrong> {
             expected: expected.to_owned(),
             found: format!("`{}`", shortened(field)),
         };
-        let number: f64 = field
-            .parse()
-            .ok()
-            .ok_or_else(|| wrong("a number of metres"))?;
+        let number: f64 = field.parse().ok().ok_or_else(|| wrong("a number of metres"))?;
         if !number.is_finite() {
             return Err(wrong("a finite number of metres"));
         }
@@ -100,12 +92,7 @@ fn row(content: &str, scale: f64) -> Result<TrackPoint, Wrong> {
         }
     }
     let [x_m, y_m, w_right_m, w_left_m] = numbers;
-    Ok(TrackPoint {
-        x_m,
-        y_m,
-        w_right_m,
-        w_left_m,
-    })
+    Ok(TrackPoint { x_m, y_m, w_right_m, w_left_m })
 }
 
 fn shortened(text: &str) -> String {
@@ -120,20 +107,13 @@ fn shortened(text: &str) -> String {
 fn line_errors(rows: &[Row], file: &str) -> Vec<ConfigError> {
     if !(3..=POINTS_MAX).contains(&rows.len()) {
         let expected = format!("3 to {POINTS_MAX} points of a closed centre line");
-        return vec![ConfigError::whole_file(
-            file,
-            expected,
-            format!("{}", rows.len()),
-        )];
+        return vec![ConfigError::whole_file(file, expected, format!("{}", rows.len()))];
     }
     let doubled = doubled_points(rows, file);
     if !doubled.is_empty() {
         return doubled;
     }
-    let line: Vec<[f64; 2]> = rows
-        .iter()
-        .map(|row| [row.point.x_m, row.point.y_m])
-        .collect();
+    let line: Vec<[f64; 2]> = rows.iter().map(|row| [row.point.x_m, row.point.y_m]).collect();
     crossing::crossings(&line, CROSSINGS_TOLD_MAX)
         .into_iter()
         .map(|(first, second)| {
@@ -167,11 +147,7 @@ fn doubled_points(rows: &[Row], file: &str) -> Vec<ConfigError> {
         .collect();
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
     if same(first, last) {
-        errors.push(told(
-            last,
-            first.line,
-            "the line closes by itself: remove this row",
-        ));
+        errors.push(told(last, first.line, "the line closes by itself: remove this row"));
     }
     errors
 }

@@ -74,28 +74,18 @@ impl Track {
     /// How far it is from `from_arc_m` to `to_arc_m` the shorter way round: positive if forward.
     pub fn arc_between_m(&self, from_arc_m: f64, to_arc_m: f64) -> f64 {
         let forward_m = self.wrapped(to_arc_m - from_arc_m);
-        if forward_m > self.length_m() / 2.0 {
-            forward_m - self.length_m()
-        } else {
-            forward_m
-        }
+        if forward_m > self.length_m() / 2.0 { forward_m - self.length_m() } else { forward_m }
     }
 
     fn wrapped(&self, arc_m: f64) -> f64 {
         let wrapped_m = arc_m.rem_euclid(self.length_m());
         // rem_euclid of a tiny negative number rounds up to the length itself; NaN stays NaN.
-        if wrapped_m < self.length_m() {
-            wrapped_m
-        } else {
-            0.0
-        }
+        if wrapped_m < self.length_m() { wrapped_m } else { 0.0 }
     }
 
     /// The segment that holds a wrapped arc length.
     fn segment_of(&self, arc_m: f64) -> usize {
-        self.arc_m()
-            .partition_point(|&start_m| start_m <= arc_m)
-            .saturating_sub(1)
+        self.arc_m().partition_point(|&start_m| start_m <= arc_m).saturating_sub(1)
     }
 
     fn line_point(&self, segment: usize, fraction: f64) -> LinePoint {
@@ -138,9 +128,6 @@ impl Track {
         // splits the two sides.
         let side = cross([line.heading_rad.cos(), line.heading_rad.sin()], off);
         line.arc_m = self.wrapped(line.arc_m);
-        Projection {
-            line,
-            lateral_m: off[0].hypot(off[1]).copysign(side),
-        }
+        Projection { line, lateral_m: off[0].hypot(off[1]).copysign(side) }
     }
 }

@@ -54,12 +54,7 @@ impl Rules<'_> {
     fn real_board_is_not_looser(&mut self) {
         let timing = &self.robot.timing;
         let why = format!("half the period: {WHY}");
-        self.at_most(
-            "timing.late_after_us",
-            timing.late_after_us,
-            timing.period_us / 2,
-            &why,
-        );
+        self.at_most("timing.late_after_us", timing.late_after_us, timing.period_us / 2, &why);
         let safe = RobotFile::empty(self.robot.name.clone(), self.robot.board);
         for (key, ours, safe) in numbers(&NEVER_ABOVE, self.robot, &safe) {
             self.at_most(key, ours, safe, WHY);
@@ -80,11 +75,7 @@ impl Rules<'_> {
         ];
         for (key, pin) in needed {
             if pin.is_none() {
-                self.refuse(
-                    key,
-                    "a BCM pin from 0 to 27 (needed on a real board)",
-                    "null",
-                );
+                self.refuse(key, "a BCM pin from 0 to 27 (needed on a real board)", "null");
             }
         }
         // Pins 0 to 8 are pulled up at boot: the relay would close before any software runs.
@@ -119,11 +110,7 @@ impl Rules<'_> {
             if let Some(pin) = pin
                 && channel(pin).is_none()
             {
-                self.refuse(
-                    key,
-                    "a pin with PWM: 12, 13, 14, 15, 18 or 19",
-                    pin.to_string(),
-                );
+                self.refuse(key, "a pin with PWM: 12, 13, 14, 15, 18 or 19", pin.to_string());
             }
         }
         if let (Some(steering), Some(throttle)) = (outputs[0].1, outputs[1].1)
@@ -170,10 +157,7 @@ fn numbers(
 }
 
 fn number(root: &Value, dotted: &str) -> Option<f64> {
-    dotted
-        .split('.')
-        .try_fold(root, |block, key| block.get(key))?
-        .as_f64()
+    dotted.split('.').try_fold(root, |block, key| block.get(key))?.as_f64()
 }
 
 #[cfg(test)]
