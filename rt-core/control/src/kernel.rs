@@ -183,7 +183,7 @@ impl Kernel {
         input.degraded = degraded || (before_drive && !forbidden.is_empty());
 
         let warnings = FaultSet::EMPTY
-            .and(Fault::NotRealtime, !is_realtime(inbox))
+            .and(Fault::NotRealtime, is_sealed(inbox) && !is_realtime(inbox))
             .and(Fault::LogMissing, log_missing);
         Judged {
             interlocks: forbidden
@@ -247,11 +247,10 @@ impl Kernel {
     /// Conditions that forbid arming and nothing else.
     fn forbids_arming(&self, inbox: &Inbox, log_missing: bool) -> InterlockSet {
         let real = self.limits.flags.has(LimitsFlags::REAL_BOARD);
-        let sealed = inbox.housekeeping.flags.has(HousekeepingFlags::SEALED);
         InterlockSet::EMPTY
             .with(InterlockSet::NOT_REALTIME, real && !is_realtime(inbox))
             .with(InterlockSet::LOG_MISSING, log_missing)
-            .with(InterlockSet::NOT_SEALED, !sealed)
+            .with(InterlockSet::NOT_SEALED, !is_sealed(inbox))
     }
 
     /// Why the machine would refuse an arm edge in this cycle, beside a condition that stops it.
@@ -367,6 +366,11 @@ fn machine_limits(limits: &Limits) -> machine::Limits {
         safe_stop: if limits.stop_category == 0 { 0 } else { limits.safe_stop_cycles },
         late: limits.late_consecutive,
     }
+}
+
+/// Housekeeping's first word says so; before it nothing is known of how the loop runs.
+fn is_sealed(inbox: &Inbox) -> bool {
+    inbox.housekeeping.flags.has(HousekeepingFlags::SEALED)
 }
 
 fn is_realtime(inbox: &Inbox) -> bool {

@@ -168,8 +168,8 @@ fn tell(summary: &Summary, json: bool) {
     }
 }
 
-/// A loss is told in the result; only an episode that is cut short by the disk, or that the ring
-/// broke under, is a no.
+/// A loss is told in the result, and so is a loop that died: the episode holds all that it said. Only
+/// an episode that the disk cut short is a no.
 fn outcome(summary: &Summary) -> Outcome {
     let note = &summary.note;
     match note.closing {
