@@ -10,6 +10,7 @@ use crate::counters::{Counters, resident_bytes};
 use crate::cycle::Ended;
 use crate::inlets::{Offer, Outlets};
 use crate::realtime::Granted;
+use crate::sealed_alloc;
 use crate::startup::StartError;
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -324,15 +325,12 @@ impl Housekeeper {
         self.health.write(&Health {
             mono_ns: clock::now(),
             cycles: self.link.last.sequence,
-            // The sealed allocator ends the process at the first one.
-            allocations: 0,
+            allocations: sealed_alloc::breaches(),
             minor_faults: counters.minor_faults,
             major_faults: counters.major_faults,
             voluntary_switches: counters.voluntary_switches,
             involuntary_switches: counters.involuntary_switches,
             resident_bytes: resident_bytes(),
-            telemetry_published: self.link.last.sequence,
-            keyframes_published: 0,
             build_id: facts.build_id,
             loop_tid: facts.tid,
             pid: std::process::id(),

@@ -259,7 +259,7 @@ record! {
     pub struct Health {
         /// When they were read.
         pub mono_ns: MonoNs,
-        /// Cycles run since the seal.
+        /// Cycles run, and telemetry records published, since the seal.
         pub cycles: u64,
         /// Allocations by the loop thread since the seal.
         pub allocations: u64,
@@ -273,10 +273,6 @@ record! {
         pub involuntary_switches: u64,
         /// Resident memory of the whole process in bytes.
         pub resident_bytes: u64,
-        /// Telemetry records published.
-        pub telemetry_published: u64,
-        /// Keyframes published.
-        pub keyframes_published: u64,
         /// Which build of the fast loop.
         pub build_id: u64,
         /// Kernel thread id of the loop thread.

@@ -22,8 +22,10 @@ const NAME: &str = "transport";
 const TRIPS: usize = 200;
 /// Publishes of one batch.
 const PUBLISHES: usize = 1000;
-/// How far the paced writer may be ahead of its reader.
-const AHEAD_MAX: u64 = (DEPTH - 256) as u64;
+/// Records of one batch that is timed until the last is delivered.
+const DELIVERIES: usize = 20_000;
+/// Depths that are compared: which queue is faster depends on it.
+const DEPTHS: [usize; 2] = [256, DEPTH];
 
 /// One turn's value in ns, and the operations behind it.
 type Taken = (f64, u64);
@@ -54,7 +56,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let (mut ring, mut slot) = (Pairs::default(), Pairs::default());
     let (mut bounce, mut iceoryx2, mut rtrb_latency) =
         (Pairs::default(), Pairs::default(), Pairs::default());
-    let mut rtrb = Pairs::default();
+    let mut rtrb = DEPTHS.map(|depth| (depth, Pairs::default()));
     let mut delivered = Vec::new();
     for turn in 0..bench.alternations {
         let (ring_one_way, trips) = ring_latency(bench, batches)?;
@@ -70,14 +72,19 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
         delivered.push(share);
         let (cost, writes) = slot_write(bench, batches)?;
         slot.alone(cost, writes);
-        let (lossless, publishes) = ring_lossless(bench, batches)?;
-        let (peer, _) = rtrb_throughput(bench, batches)?;
-        rtrb.add(lossless, peer, publishes);
+        let mut told = Vec::new();
+        for (depth, pairs) in &mut rtrb {
+            let (lossless, records) = ring_lossless(bench, batches / 5, *depth)?;
+            let (peer, _) = rtrb_throughput(bench, batches / 5, *depth)?;
+            pairs.add(lossless, peer, records);
+            told.push(format!("{lossless:.1} (rtrb {peer:.1})"));
+        }
         eprintln!(
-            "bench: {NAME} {}/{}: one way {ring_one_way:.0} ns (bare line {bare:.0}), lossless \
-             {lossless:.1} ns a record (rtrb {peer:.1})",
+            "bench: {NAME} {}/{}: one way {ring_one_way:.0} ns (bare line {bare:.0}), ns a \
+             record delivered: {}",
             turn + 1,
-            bench.alternations
+            bench.alternations,
+            told.join(", ")
         );
     }
     let share = crate::stats::Median::of(&delivered).map_or(0.0, |share| share.median);
@@ -89,7 +96,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
         )
     });
     let row = |what: &str, pairs: &Pairs, peer, goal| Row::new(NAME, what, "ns", pairs, peer, goal);
-    Ok(vec![
+    let mut rows = vec![
         row("publish 256 B, ring, other process reading", &ring, None, Goal::AtMost(20.0)).note(
             format!(
                 "the writer never waits; the reader got {:.0} % of the records; {line}",
@@ -101,13 +108,19 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
         row("one way, ring, two processes", &bounce, Some("bare line"), Goal::AtMost(250.0)),
         row("one way, ring", &iceoryx2, Some("iceoryx2 0.10"), Goal::TimesBetter(2.0)),
         row("one way, ring (rtrb: threads)", &rtrb_latency, Some("rtrb 0.4.1"), Goal::None),
-        row("record delivered, none lost (rtrb: threads)", &rtrb, Some("rtrb 0.4.1"), Goal::AsGood)
-            .note(
-                "ns a record at full speed, both lossless: our reader tells its place once in 64 \
-                 records and the writer keeps within the ring; rtrb's writer waits while it is full; \
-                 one copy in and one out on both sides",
-            ),
-    ])
+    ];
+    for (depth, pairs) in &rtrb {
+        let what = format!("record delivered, none lost, depth {depth} (rtrb: threads)");
+        rows.push(row(&what, pairs, Some("rtrb 0.4.1"), Goal::AsGood));
+    }
+    if let Some(last) = rows.last_mut() {
+        last.note =
+            "full speed, until the last of 20 000 is delivered; our reader tells its place \
+                     once in 64 records and the writer keeps within the ring, rtrb's writer waits \
+                     while it is full; one copy in and one out on both sides"
+                .to_owned();
+    }
+    Ok(rows)
 }
 
 /// Ends a wait whose other side has died: a real-time thread that spins for ever blocks its core.
@@ -260,28 +273,38 @@ fn slot_write(bench: &Bench, batches: usize) -> Result<Taken> {
     })
 }
 
-/// As fast as the reader can follow: no record is lost, as with a queue.
-fn ring_lossless(bench: &Bench, batches: usize) -> Result<Taken> {
+/// As fast as the reader can follow: no record is lost, as with a queue. Until the last is delivered.
+fn ring_lossless(bench: &Bench, batches: usize, depth: usize) -> Result<Taken> {
     let shared = Lanes::create()?;
     let lanes = Lanes::of(&shared);
-    let mut writer = RingWriter::<Payload>::create(lanes.to_partner, DEPTH, Lanes::IDENTITY)?;
+    let mut writer = RingWriter::<Payload>::create(lanes.to_partner, depth, Lanes::IDENTITY)?;
     let partner = partner(bench, &shared, Role::RingDrain)?;
+    // The reader tells its place once in 64 records, and takes the next one meanwhile.
+    let ahead_max = (depth - depth / 8 - 64) as u64;
     let (mut record, mut taken_before, mut patience) = (payload(0), 0, Patience::new());
-    let taken = timed(batches, PUBLISHES, || {
-        record[0] += 1;
-        while record[0] - taken_before > AHEAD_MAX {
-            taken_before = shared.taken().load(Ordering::Relaxed);
+    let taken = timed(batches, 1, || {
+        for _ in 0..DELIVERIES {
+            while record[0] - taken_before >= ahead_max {
+                taken_before = shared.taken().load(Ordering::Relaxed);
+                patience.wait()?;
+            }
+            record[0] += 1;
+            writer.publish(std::hint::black_box(&record));
+        }
+        while shared.taken().load(Ordering::Relaxed) < record[0] {
             patience.wait()?;
         }
-        writer.publish(std::hint::black_box(&record));
         Ok(())
     })?;
     let lost = shared.lost().load(Ordering::Relaxed);
     drop(partner);
-    if lost > 0 {
-        bail!("the paced ring lost {lost} records");
-    }
-    Ok(taken)
+    ensure!(lost == 0, "the paced ring lost {lost} records");
+    Ok(per_delivery(taken))
+}
+
+/// From a batch's time to a record's.
+fn per_delivery((batch_ns, batches): Taken) -> Taken {
+    (batch_ns / DELIVERIES as f64, batches * DELIVERIES as u64)
 }
 
 /// Runs `consumer` on the other core for as long as `produce` takes.
@@ -328,8 +351,8 @@ fn push_in_place(producer: &mut rtrb::Producer<Payload>, record: &Payload) -> bo
     true
 }
 
-fn rtrb_throughput(bench: &Bench, batches: usize) -> Result<Taken> {
-    let (mut producer, mut consumer) = rtrb::RingBuffer::<Payload>::new(DEPTH);
+fn rtrb_throughput(bench: &Bench, batches: usize, depth: usize) -> Result<Taken> {
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<Payload>::new(depth);
     let drain = move |stop: &AtomicBool| {
         let mut sum = 0_u64;
         while !stop.load(Ordering::Relaxed) {
@@ -340,15 +363,21 @@ fn rtrb_throughput(bench: &Bench, batches: usize) -> Result<Taken> {
         std::hint::black_box(sum);
     };
     let (mut record, mut patience) = (payload(0), Patience::new());
-    beside(bench, drain, || {
-        timed(batches, PUBLISHES, || {
-            record[0] += 1;
-            while !push_in_place(&mut producer, std::hint::black_box(&record)) {
+    let taken = beside(bench, drain, || {
+        timed(batches, 1, || {
+            for _ in 0..DELIVERIES {
+                record[0] += 1;
+                while !push_in_place(&mut producer, std::hint::black_box(&record)) {
+                    patience.wait()?;
+                }
+            }
+            while producer.slots() < depth {
                 patience.wait()?;
             }
             Ok(())
         })
-    })
+    });
+    taken.map(per_delivery)
 }
 
 fn rtrb_round_trips(bench: &Bench, batches: usize) -> Result<Taken> {
