@@ -23,6 +23,7 @@ use rt_control::Kernel;
 use rt_ring::{RingWriter, SlotWriter};
 use rt_shm::{RunDir, Segments, ShmError};
 use rt_wire::{fnv1a, topics};
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
@@ -204,7 +205,19 @@ fn block_signals() -> Result<SigSet, StartError> {
     Ok(signals)
 }
 
-/// Names this very build: a hash over the executable.
+/// Names this very build: a hash over the executable, 0 where it cannot be read.
 fn build_id() -> u64 {
-    std::fs::read("/proc/self/exe").map_or(0, |bytes| fnv1a(0, &bytes))
+    let hash = || -> std::io::Result<u64> {
+        let mut file = std::fs::File::open("/proc/self/exe")?;
+        // In pieces: the whole of it would be locked in memory for good.
+        let mut piece = [0_u8; 64 * 1024];
+        let mut hash = 0;
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok(hash),
+                bytes => hash = fnv1a(hash, &piece[..bytes]),
+            }
+        }
+    };
+    hash().unwrap_or(0)
 }
