@@ -3,7 +3,7 @@
 //! It serves `segments.sock` and `operator.sock`, reads the loop thread's counters, takes all signals
 //! and feeds the watchdog. It must never make the loop wait, never drive a pin, and never judge: what
 //! it learns goes to the kernel as a record, and what the kernel decides it reads from telemetry like
-//! anybody else. Shown by: the tests crate.
+//! anybody else. Shown by: the tests below, and the tests crate.
 
 use crate::clock;
 use crate::counters::{Counters, resident_bytes};
@@ -190,8 +190,7 @@ impl Housekeeper {
                 signal_fd.read_signal().map_err(|error| refused("signals", error))?
             {
                 eprintln!("fast-loop: signal {}: controlled stop, then exit", signal.ssi_signo);
-                self.shutdown = true;
-                self.tell_loop(facts);
+                self.shut_down(facts);
             }
             self.follow();
             let now = clock::now();
@@ -202,6 +201,12 @@ impl Housekeeper {
             }
         }
         Ok(())
+    }
+
+    /// Tells the loop to stop the car and to end.
+    pub fn shut_down(&mut self, facts: &Facts) {
+        self.shutdown = true;
+        self.tell_loop(facts);
     }
 
     /// Last words, after the loop thread has ended.
@@ -376,3 +381,6 @@ fn judge(kind: OperatorKind, record: &Telemetry) -> Refusal {
         (false, _) => Refusal::WrongMode,
     }
 }
+
+#[cfg(test)]
+mod tests;

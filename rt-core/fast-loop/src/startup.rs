@@ -165,13 +165,17 @@ fn run_board<B: Board + Send + 'static>(
         tid,
         build_id,
     };
-    housekeeper.run(&facts, &signals, &loop_thread)?;
+    let served = housekeeper.run(&facts, &signals, &loop_thread);
+    if served.is_err() {
+        // Without housekeeping nobody can stop the car but its pins: stop it now.
+        housekeeper.shut_down(&facts);
+    }
     let ended = loop_thread.join().map_err(|_panic| StartError::System {
         what: "loop thread",
         why: "it panicked".to_owned(),
     })?;
     housekeeper.close(&facts, &ended);
-    Ok(ended)
+    served.map(|()| ended)
 }
 
 fn first_screen(robot: &Robot, granted: &Granted, locked: bool) -> String {
