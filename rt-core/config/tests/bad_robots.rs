@@ -119,6 +119,18 @@ const BAD: &[Bad] = &[
     pi5("\"critical_c\": 88.0", "\"critical_c\": 89.0", "soc.critical_c", UNSAFE),
     pi5("\"critical_v_per_cell\": 3.0", "\"critical_v_per_cell\": 2.9", "battery.critical_v_per_cell", UNSAFE),
     pi5("\"imu_max_m_per_s2\": 160.0", "\"imu_max_m_per_s2\": 161.0", "limits.imu_max_m_per_s2", UNSAFE),
+    pi5("\"heartbeat_late_ms\": 200", "\"heartbeat_late_ms\": 201", "timeouts.heartbeat_late_ms", UNSAFE),
+    pi5("\"estop_discrepancy_ms\": 20", "\"estop_discrepancy_ms\": 21", "timeouts.estop_discrepancy_ms", UNSAFE),
+    pi5("\"relay_feedback_ms\": 100", "\"relay_feedback_ms\": 101", "timeouts.relay_feedback_ms", UNSAFE),
+    pi5("\"undervoltage_ms\": 1000", "\"undervoltage_ms\": 1001", "timeouts.undervoltage_ms", UNSAFE),
+    pi5("\"reset_press_max_ms\": 2000", "\"reset_press_max_ms\": 2001", "timeouts.reset_press_max_ms", UNSAFE),
+    pi5("\"reset_press_min_ms\": 50", "\"reset_press_min_ms\": 49", "timeouts.reset_press_min_ms", UNSAFE),
+    pi5("\"warn_v_per_cell\": 3.5", "\"warn_v_per_cell\": 3.4", "battery.warn_v_per_cell", UNSAFE),
+    pi5("\"degraded_v_per_cell\": 3.3", "\"degraded_v_per_cell\": 3.2", "battery.degraded_v_per_cell", UNSAFE),
+    pi5("\"degraded_ms\": 2000", "\"degraded_ms\": 2001", "battery.degraded_ms", UNSAFE),
+    pi5("\"warn_c\": 75.0", "\"warn_c\": 76.0", "soc.warn_c", UNSAFE),
+    pi5("\"degraded_c\": 82.0", "\"degraded_c\": 83.0", "soc.degraded_c", UNSAFE),
+    pi5("\"degraded_ms\": 5000", "\"degraded_ms\": 5001", "soc.degraded_ms", UNSAFE),
 ];
 
 /// Line where `needle` begins, counted from 1.

@@ -267,6 +267,11 @@ fn bad_tracks_are_refused_with_line_and_reason() {
             "t.csv:3: expected a centre line that never meets itself, found that the stretch from here crosses the one from line 1",
         ),
         ("0,0,1,1\n5,0,1,1\n2,0,1,1\n2,4,1,1\n", "never meets itself"),
+        // The stretch that closes the line counts too.
+        (
+            "0,0,1,1\n3,-3,1,1\n3,3,1,1\n6,0,1,1\n",
+            "t.csv:4: expected a centre line that never meets itself, found that the stretch from here crosses the one from line 2",
+        ),
     ] {
         let errors = refused(bad).to_string();
         assert!(errors.contains(told), "{bad}\n  told: {errors}\n  expected: {told}");
@@ -278,6 +283,16 @@ fn all_bad_rows_are_told_at_once() {
     let errors = refused("0,0,1,1\nx,0,1,1\n9,9,1\n0,9,0,1\n");
     let lines: Vec<usize> = errors.iter().map(|error| error.line).collect();
     assert_eq!(lines, [2, 3, 4]);
+}
+
+#[test]
+fn lines_are_counted_with_comments_and_empty_ones() {
+    let errors =
+        refused("# x_m,y_m,w_tr_right_m,w_tr_left_m\n\n0,0,1,1\nx,0,1,1\n9,9,1,1\n9,9,1,1\n");
+    let lines: Vec<usize> = errors.iter().map(|error| error.line).collect();
+    assert_eq!(lines, [4]);
+    let errors = refused("# a square\n0,0,1,1\n9,0,1,1\n# again\n9,0,1,1\n0,9,1,1\n");
+    assert_eq!(errors.iter().next().map(|error| error.line), Some(5));
 }
 
 #[test]

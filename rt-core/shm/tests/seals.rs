@@ -4,21 +4,29 @@ mod common;
 
 use std::ffi::c_void;
 use std::fs::OpenOptions;
+use std::io::IoSlice;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use common::{RawGuest, TestLoop, client, run_dir};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mprotect, munmap};
+use nix::sys::socket::{
+    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind,
+    listen, recv, sendmsg, socket,
+};
 use nix::sys::stat::fstat;
 use nix::unistd::{ftruncate, write};
 use rt_ring::{Newest, Read, SlotReader};
-use rt_shm::protocol::{Code, Op, Reply, Request};
+use rt_shm::protocol::{Code, Op, REQUEST_BYTES, Reply, Request, SEGMENTS_SOCKET};
+use rt_shm::{Client, ShmError};
 use rt_wire::topics::{self, COMMANDS, HEALTH, KEYFRAME, SIM_PINS, TELEMETRY, Topic};
 use rt_wire::{Command, Telemetry};
+use zerocopy::IntoBytes;
 
 const PILOT_COMMAND: &Topic = &COMMANDS[2];
 
@@ -240,4 +248,54 @@ fn those_who_look_on_at_a_peers_slot_can_do_nothing_to_it() {
         client(dir.path(), topics::CONTINUON).descriptor(&topics::SIM_STATUS).expect("granted");
     attack(fd.as_fd(), "its own descriptor");
     attack(reopen(fd.as_fd()).expect("its own user may").as_fd(), "a reopened descriptor");
+}
+
+/// A loop that answers Hello, then one `Read` with whatever it was given.
+fn serve_once(dir: &std::path::Path, handed: OwnedFd) -> std::thread::JoinHandle<()> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).expect("a socket");
+    let address = UnixAddr::new(&dir.join(SEGMENTS_SOCKET)).expect("a short path");
+    bind(listener.as_raw_fd(), &address).expect("bind");
+    listen(&listener, Backlog::new(1).expect("small")).expect("listen");
+    std::thread::spawn(move || {
+        // SAFETY: the kernel just made this descriptor for us, and nobody else owns it.
+        let guest = unsafe { OwnedFd::from_raw_fd(accept(listener.as_raw_fd()).expect("a guest")) };
+        let bytes = size(handed.as_fd()) as u64;
+        let granted = Reply { bytes, generation: 1, ..Reply::new(Code::Granted) };
+        for (reply, fds) in [(Reply::new(Code::Ok), &[][..]), (granted, &[handed.as_raw_fd()][..])]
+        {
+            let mut request = [0; REQUEST_BYTES];
+            recv(guest.as_raw_fd(), &mut request, MsgFlags::empty()).expect("a request");
+            let rights = [ControlMessage::ScmRights(fds)];
+            let with = if fds.is_empty() { &rights[..0] } else { &rights[..] };
+            let parts = [IoSlice::new(reply.as_bytes())];
+            sendmsg::<()>(guest.as_raw_fd(), &parts, with, MsgFlags::empty(), None).expect("sent");
+        }
+    })
+}
+
+#[test]
+fn a_client_believes_no_descriptor_that_is_not_wholly_sealed() {
+    let all = SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_FUTURE_WRITE
+        | SealFlag::F_SEAL_SEAL;
+    for missing in [
+        all,
+        SealFlag::F_SEAL_SHRINK,
+        SealFlag::F_SEAL_GROW,
+        SealFlag::F_SEAL_FUTURE_WRITE,
+        SealFlag::F_SEAL_SEAL,
+    ] {
+        let dir = run_dir();
+        let memfd = memfd_create("not-sealed", MFdFlags::MFD_ALLOW_SEALING).expect("a memfd");
+        ftruncate(&memfd, 1 << 20).expect("a size");
+        fcntl(&memfd, FcntlArg::F_ADD_SEALS(all.difference(missing))).expect("sealed in part");
+        let served = serve_once(dir.path(), memfd);
+        let mut logger =
+            Client::connect(dir.path(), common::ROBOT, topics::RLDS_LOGGER).expect("Ok");
+        let error = logger.ring_reader::<Telemetry>(&TELEMETRY).expect_err("not sealed");
+        assert!(matches!(error, ShmError::NotTrusted { .. }), "without {missing:?}: {error}");
+        served.join().expect("served");
+    }
 }

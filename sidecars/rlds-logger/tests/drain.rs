@@ -209,6 +209,21 @@ fn recorder_that_is_told_to_end_drains_the_ring_first() {
 }
 
 #[test]
+fn records_between_the_last_look_and_the_end_are_in_the_episode() {
+    let dir = tempfile::tempdir().unwrap();
+    let rings = Rings::new(64, 4);
+    let (mut telemetry, _keyframes) = rings.writers();
+    let drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let (end, ended) = mpsc::channel();
+    end.send(Ended::LoopEnded).unwrap();
+    // The loop's last words come after the recorder looked, and before it hears of the end.
+    let last_words = |_: Progress| (1..=25).for_each(|n| telemetry.publish(&cycle(n)));
+    let summary = record_until(drain, episode(&dir), &ended, || MonoNs(0), last_words);
+    assert_eq!(sequences(&recorded(&summary)), (1..=25).collect::<Vec<_>>());
+    assert_eq!(summary.note.closing, Closing::Clean);
+}
+
+#[test]
 fn loop_that_went_without_a_word_is_told_and_nothing_of_it_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);

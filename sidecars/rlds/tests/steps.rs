@@ -62,6 +62,20 @@ fn grid_does_not_drift_however_late_the_records_are() {
 }
 
 #[test]
+fn grid_does_not_follow_records_that_come_slower_than_planned() {
+    // A loop that misses every few hundredth release: 3 in 1000 cycles.
+    let slow = |n| {
+        let mut record = cycle(n);
+        record.mono_ns.0 += (n - 1) * MS * 3 / 1000;
+        record
+    };
+    for (index, tick) in ticks(&steps_of((1..=10_001).map(slow))).into_iter().enumerate() {
+        let stands_at = (tick - 1) * 1003 / 1000;
+        assert!(stands_at.abs_diff(index as u64 * 50) <= 1, "step {index}: cycle {tick}");
+    }
+}
+
+#[test]
 fn gap_has_no_steps_and_the_step_after_it_says_so() {
     // Cycles 102 to 400 are missing: the instants of 151 to 351 have no record within 25 ms.
     let mut steps = Steps::new(about()).unwrap();
