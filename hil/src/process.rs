@@ -21,6 +21,8 @@ use rt_ring::Newest;
 use rt_shm::{Client, MappedSlotReader, MappedSlotWriter, ShmError};
 use rt_wire::topics::{PLANT, SIM_OBSERVATION, SIM_PINS, SIM_STATUS};
 use rt_wire::{MonoNs, Observation, PlantStatus, SimPins};
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,7 +47,15 @@ const FIFO_PRIORITY: u8 = 10;
 
 /// The simulated car of a robot whose board is `sim`.
 #[derive(Debug, Parser)]
-#[command(name = "plant", version)]
+#[command(
+    name = "plant",
+    version,
+    after_help = "\
+Example, beside a running fast-loop:
+  plant --robot sim-donkey --run-dir runs/mine --track oval --seed 7
+
+Exit codes: 0 ended as told, 2 misuse, 3 not possible here (and why)."
+)]
 pub struct Args {
     /// A robot file, or the name of a built-in robot.
     #[arg(long, value_name = "NAME|FILE")]
@@ -81,6 +91,11 @@ enum Failure {
     NotPossible(String),
 }
 
+/// One line on stderr. A log that takes nothing, its disk full for example, must not stop the world.
+fn say(words: impl Display) {
+    io::stderr().write_all(format!("plant: {words}\n").as_bytes()).ok();
+}
+
 /// Reads the arguments, runs until told to end or alone, prints the last word, and says how it went.
 pub fn main() -> ExitCode {
     // Before any thread is made: signals are read, not handled.
@@ -88,11 +103,12 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     match signals.thread_block().map_err(not_possible).and_then(|()| run(&args, &signals)) {
         Ok(word) => {
-            println!("{}", word.to_json());
+            // Nobody there to hear it changes nothing about the run.
+            writeln!(io::stdout(), "{}", word.to_json()).ok();
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            eprintln!("plant: {failure}");
+            say(&failure);
             ExitCode::from(match failure {
                 Failure::Misuse(_) => 2,
                 Failure::NotPossible(_) => 3,
@@ -123,8 +139,8 @@ fn run(args: &Args, signals: &SigSet) -> Result<LastWord, Failure> {
     let ends = SignalFd::with_flags(signals, flags).map_err(not_possible)?;
     let wires = Wires::attach(args, &robot)?;
     match raise_priority() {
-        Ok(()) => eprintln!("plant: SCHED_FIFO {FIFO_PRIORITY}"),
-        Err(why) => eprintln!("plant: ordinary priority ({why}); late steps are counted"),
+        Ok(()) => say(format_args!("SCHED_FIFO {FIFO_PRIORITY}")),
+        Err(why) => say(format_args!("ordinary priority ({why}); late steps are counted")),
     }
     let plant = Plant::new(params, track, args.seed, clock::now().0);
     let mut world = World {
@@ -138,7 +154,7 @@ fn run(args: &Args, signals: &SigSet) -> Result<LastWord, Failure> {
     Ok(world.word)
 }
 
-fn not_possible(error: impl std::fmt::Display) -> Failure {
+fn not_possible(error: impl Display) -> Failure {
     Failure::NotPossible(error.to_string())
 }
 
@@ -151,7 +167,15 @@ fn raise_priority() -> Result<(), String> {
         ThreadPriority::Crossplatform(priority),
         policy,
     )
-    .map_err(|error| format!("{error:?}"))
+    .map_err(|error| in_words(&error))
+}
+
+/// The kernel's number in words.
+fn in_words(error: &thread_priority::Error) -> String {
+    match error {
+        thread_priority::Error::OS(number) => io::Error::from_raw_os_error(*number).to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// The slots between the car and the loop.
@@ -212,7 +236,7 @@ impl World {
                 // A signal that cannot be read is none; the next look is 10 ms away.
                 let told_to_end = matches!(ends.read_signal(), Ok(Some(_)));
                 if loop_gone_at.is_none() && !self.wires.client.is_open() {
-                    eprintln!("plant: the loop has gone; the car rolls on with its last pins");
+                    say("the loop has gone; the car rolls on with its last pins");
                     loop_gone_at = Some(now);
                 }
                 if told_to_end || loop_gone_at.is_some_and(|at| is_over(&status, at, now)) {

@@ -264,6 +264,34 @@ fn loop_that_was_killed_leaves_nothing_that_a_new_one_trips_over() {
 }
 
 #[test]
+fn no_process_ends_because_nobody_takes_its_log() {
+    let full = || fs::File::options().write(true).open("/dev/full").expect("every Linux has it");
+    let folder = tempfile::tempdir().expect("a folder");
+    let run_dir = folder.path().join("run");
+    let start = |name: &str| {
+        let mut command = program(name);
+        command.args(["--robot", "sim-donkey", "--run-dir"]).arg(&run_dir);
+        Running(command.stdout(full()).stderr(full()).spawn().expect("the program starts"))
+    };
+    let fast_loop = start("fast-loop");
+    let connect = || Client::connect(&run_dir, "sim-donkey", topics::CONTINUON);
+    until("the loop serves", || connect().ok());
+    let guests = ["plant", "pilot", "rlds-logger"].map(start);
+    until("the plant tells", || {
+        let mut client = connect().ok()?;
+        client.slot_reader::<rt_wire::PlantStatus>(&topics::SIM_STATUS).ok()
+    });
+    for guest in guests {
+        guest.signal(Signal::SIGTERM);
+        // The loop logs that it has gone; a panic there would take the car's control with it.
+        assert!(guest.end().0.code().is_some_and(|code| code <= 3), "it panicked");
+    }
+    assert!(connect().is_ok(), "the loop still serves");
+    fast_loop.signal(Signal::SIGTERM);
+    assert!(fast_loop.end().0.success());
+}
+
+#[test]
 fn misuse_ends_with_2_names_the_key_and_leaves_no_socket() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("robot.json");
@@ -301,4 +329,5 @@ fn a_real_board_is_not_driven_by_a_build_without_it() {
         .args(["--robot", "pi5-donkey", "--run-dir"])
         .arg(folder.path().join("run")));
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(!folder.path().join("run").exists(), "something was started");
 }

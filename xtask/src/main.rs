@@ -60,6 +60,9 @@ enum Verb {
     Sabotage {
         /// Only patches whose name contains one of these.
         names: Vec<String>,
+        /// Only the first patch of each file that is hurt: what CI has time for.
+        #[arg(long)]
+        one_per_file: bool,
     },
 }
 
@@ -73,7 +76,7 @@ fn main() -> ExitCode {
         Verb::Ci => ci::run(),
         Verb::Fix => fix::run(),
         Verb::Tidy { json } => tidy::run(json),
-        Verb::Sabotage { names } => sabotage::run(&names),
+        Verb::Sabotage { names, one_per_file } => sabotage::run(&names, one_per_file),
     };
     match answer {
         Ok(true) => ExitCode::SUCCESS,

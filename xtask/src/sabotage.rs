@@ -37,9 +37,13 @@ pub(crate) struct Bug {
     pub(crate) why: String,
 }
 
-pub(crate) fn run(names: &[String]) -> Answer {
+pub(crate) fn run(names: &[String], one_per_file: bool) -> Answer {
     let wanted = |bug: &Bug| names.is_empty() || names.iter().any(|name| bug.name.contains(name));
-    let bugs: Vec<Bug> = all()?.into_iter().filter(wanted).collect();
+    let mut bugs: Vec<Bug> = all()?.into_iter().filter(wanted).collect();
+    if one_per_file {
+        let mut hurt = HashSet::new();
+        bugs.retain(|bug| hurt.insert(bug.hurt.clone()));
+    }
     if bugs.is_empty() {
         return Err(format!("no patch in {FOLDER} has one of these names: {}", names.join(", ")));
     }

@@ -5,14 +5,21 @@
 
 use crate::{ConfigError, ConfigErrors, nearest};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// The text of `path`, if it is at most `bytes_max` of UTF-8.
 pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<String, ConfigErrors> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
-    let opened = File::open(path).and_then(|file| {
+    // Opened first, a pipe would wait for its writer, and a terminal for a person.
+    let opened = std::fs::metadata(path).and_then(|found| {
+        if !found.is_file() && !found.is_dir() {
+            return Err(io::Error::other("a pipe or a device"));
+        }
+        File::open(path)
+    });
+    let opened = opened.and_then(|file| {
         // One byte more than allowed tells "too long" from "just fits".
         file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)
     });
@@ -22,8 +29,9 @@ pub(crate) fn read_text(path: &Path, what: &str, bytes_max: u64) -> Result<Strin
             ErrorKind::IsADirectory => "a directory".to_owned(),
             _ => error.to_string(),
         };
+        let nearest = nearest_file(path).filter(|_| error.kind() == ErrorKind::NotFound);
         return Err(ConfigError::whole_file(&name, format!("a readable {what}"), found)
-            .nearest(nearest_file(path))
+            .nearest(nearest)
             .into());
     }
     if bytes.len() as u64 > bytes_max {

@@ -296,6 +296,31 @@ fn lines_are_counted_with_comments_and_empty_ones() {
 }
 
 #[test]
+fn columns_that_are_named_must_be_the_four_in_their_order() {
+    let square = "0,0,1,1\n9,0,1,1\n9,9,1,1\n";
+    for good in
+        ["# x_m,y_m,w_tr_right_m,w_tr_left_m", "x_m, y_m, w_tr_right_m, w_tr_left_m", "# a, b"]
+    {
+        Track::from_csv(&format!("{good}\n{square}"), "t.csv", 1.0).expect(good);
+    }
+    for bad in ["# y_m,x_m,w_tr_left_m,w_tr_right_m", "x_m,y_m,width_m", "#x_m,y_m,yaw,speed"] {
+        let errors = refused(&format!("{bad}\n{square}")).to_string();
+        let told = "t.csv:1: expected the columns x_m,y_m,w_tr_right_m,w_tr_left_m, found ";
+        assert!(errors.starts_with(told), "{errors}");
+        assert!(errors.ends_with(bad.trim_start_matches(['#', ' '])), "{errors}");
+    }
+}
+
+#[test]
+fn a_pipe_or_a_device_is_not_waited_for() {
+    let errors = Track::load("/dev/null", 1.0).expect_err("a device").to_string();
+    assert!(
+        errors.contains("expected a readable track file, found a pipe or a device"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn a_scale_that_is_no_scale_is_refused() {
     for scale in [0.0, -0.1, f64::NAN, f64::INFINITY, 1e9] {
         let errors = Track::from_csv("0,0,1,1\n9,0,1,1\n9,9,1,1\n", "t", scale).expect_err("scale");

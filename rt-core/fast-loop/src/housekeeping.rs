@@ -10,6 +10,7 @@ use crate::counters::{Counters, resident_bytes};
 use crate::cycle::Ended;
 use crate::inlets::{Offer, Outlets};
 use crate::realtime::Granted;
+use crate::say::say;
 use crate::sealed_alloc;
 use crate::startup::StartError;
 use nix::sys::signal::SigSet;
@@ -112,12 +113,12 @@ impl Rules for Link {
         *count += 1;
         let offer = Offer { topic, words: mapping.into_static(), generation: *count };
         if self.outlets.offer(offer).is_err() {
-            eprintln!("fast-loop: the loop takes no more attaches; {} is not read", topic.writer);
+            say(format_args!("the loop takes no more attaches; {} is not read", topic.writer));
         }
     }
 
     fn detached(&mut self, process: &str) {
-        eprintln!("fast-loop: {process} detached");
+        say(format_args!("{process} detached"));
     }
 }
 
@@ -189,7 +190,7 @@ impl Housekeeper {
             if let Some(signal) =
                 signal_fd.read_signal().map_err(|error| refused("signals", error))?
             {
-                eprintln!("fast-loop: signal {}: controlled stop, then exit", signal.ssi_signo);
+                say(format_args!("signal {}: controlled stop, then exit", signal.ssi_signo));
                 self.shut_down(facts);
             }
             self.follow();
@@ -358,7 +359,7 @@ impl Housekeeper {
         if last.cycle_index > self.fed_at_cycle && alive {
             self.fed_at_cycle = last.cycle_index;
             if let Err(error) = watchdog.feed() {
-                eprintln!("fast-loop: watchdog: {error}");
+                say(format_args!("watchdog: {error}"));
             }
         }
     }

@@ -6,6 +6,7 @@
 //! records through queues and slots that neither waits for. Nothing here judges what may move: that
 //! is `rt-control`'s. Shown by: the tests below each module, and the tests crate.
 #![deny(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod clock;
 pub mod counters;
@@ -15,6 +16,7 @@ pub mod housekeeping;
 pub mod inlets;
 pub mod proc_file;
 pub mod realtime;
+pub mod say;
 pub mod sealed_alloc;
 pub mod spin;
 pub mod startup;

@@ -1,7 +1,11 @@
 //! `fast-loop --robot FILE --run-dir DIR`: drives one robot until it is told to end.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+use fast_loop::say::say;
 use fast_loop::sealed_alloc::SealedAllocator;
 use fast_loop::startup::{self, Options};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,9 +29,14 @@ Example:
 
 fn options() -> Result<Option<Options>, String> {
     let (mut robot, mut run_dir) = (None, None);
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args_os().skip(1).map(|argument| {
+        argument
+            .into_string()
+            .map_err(|raw| format!("expected UTF-8 text, found `{}`", raw.display()))
+    });
     while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{name}: a value is missing"));
+        let name = name?;
+        let mut value = || arguments.next().ok_or(format!("{name}: a value is missing"))?;
         match name.as_str() {
             "--help" | "-h" => return Ok(None),
             "--robot" => robot = Some(value()?),
@@ -56,21 +65,22 @@ fn main() -> ExitCode {
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {
-            print!("{HELP}");
+            // A reader that has gone has read enough.
+            std::io::stdout().write_all(HELP.as_bytes()).ok();
             return ExitCode::SUCCESS;
         }
         Err(why) => {
-            eprintln!("fast-loop: {why}; see --help");
+            say(format_args!("{why}; see --help"));
             return ExitCode::from(2);
         }
     };
     match startup::run(&options) {
         Ok(ended) => {
-            eprintln!("fast-loop: ended after {} cycles, outputs safe", ended.cycles);
+            say(format_args!("ended after {} cycles, outputs safe", ended.cycles));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("fast-loop: {error}");
+            say(&error);
             ExitCode::from(error.exit_code())
         }
     }

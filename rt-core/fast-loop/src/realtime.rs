@@ -113,10 +113,21 @@ fn fifo(priority: u8) -> Result<(), String> {
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(value), policy)
         .map_err(|error| {
             format!(
-                "no SCHED_FIFO: {error:?}: raise the limit (`ulimit -r {priority}`, or \
-                 LimitRTPRIO= in the unit)"
+                "no SCHED_FIFO: {}: raise the limit (`ulimit -r {priority}`, or \
+                 LimitRTPRIO= in the unit)",
+                in_words(&error)
             )
         })
+}
+
+/// The kernel's number in words.
+fn in_words(error: &thread_priority::Error) -> String {
+    match error {
+        thread_priority::Error::OS(number) => {
+            std::io::Error::from_raw_os_error(*number).to_string()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Asks the kernel to keep the cores out of deep sleep for as long as the file stays open.

@@ -15,6 +15,7 @@ use crate::cycle::{Ended, Loop};
 use crate::housekeeping::{Facts, Housekeeper};
 use crate::inlets;
 use crate::realtime::{self, Granted};
+use crate::say::say;
 use crate::spin::Spin;
 use nix::sys::signal::{SigSet, Signal};
 use rt_board::{Board, Opened, SimBoard};
@@ -83,9 +84,9 @@ const LOCKED_BYTES: u64 = 16 << 20;
 pub fn run(options: &Options) -> Result<Ended, StartError> {
     let robot = Robot::resolve(&options.robot)?;
     let signals = block_signals()?;
-    let lock = RunDir::create(&options.run_dir)?.lock()?;
     match robot.file().board {
         rt_config::Board::Sim => {
+            let lock = RunDir::create(&options.run_dir)?.lock()?;
             let segments = Segments::create(&robot.file().name, true, false)?;
             let pins = SlotWriter::create(
                 segments.words(&topics::SIM_PINS)?,
@@ -154,9 +155,9 @@ fn run_board<B: Board + Send + 'static>(
 
     for lack in granted.lacks.iter().chain(locked.as_ref().err()).chain(dma_latency.as_ref().err())
     {
-        eprintln!("fast-loop: {lack}");
+        say(lack);
     }
-    eprintln!("fast-loop: {}", first_screen(robot, &granted, locked.is_ok()));
+    say(first_screen(robot, &granted, locked.is_ok()));
     let facts = Facts {
         granted,
         memory_locked: locked.is_ok(),

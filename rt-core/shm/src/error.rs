@@ -47,7 +47,7 @@ pub enum ShmError {
         dir: PathBuf,
     },
     /// Nobody listens there.
-    #[error("no fast-loop runs {place}: start it with `continuon run` or `continuon sim`")]
+    #[error("no fast-loop runs {place}: start one with `continuon sim`")]
     NotServed {
         /// `for robot X in DIR`, or `in DIR`, and what was found there.
         place: String,

@@ -83,8 +83,8 @@ fn without_a_loop_the_client_says_what_to_start() {
     assert_eq!(
         connect(dir.path()).to_string(),
         format!(
-            "no fast-loop runs for robot sim-donkey in {} (no segments.sock): start it with \
-             `continuon run` or `continuon sim`",
+            "no fast-loop runs for robot sim-donkey in {} (no segments.sock): start one with \
+             `continuon sim`",
             dir.path().display()
         )
     );
@@ -92,8 +92,8 @@ fn without_a_loop_the_client_says_what_to_start() {
     assert_eq!(
         connect(&missing).to_string(),
         format!(
-            "no fast-loop runs for robot sim-donkey in {} (no such directory): start it with \
-             `continuon run` or `continuon sim`",
+            "no fast-loop runs for robot sim-donkey in {} (no such directory): start one with \
+             `continuon sim`",
             missing.display()
         )
     );

@@ -261,7 +261,7 @@ fn a_loop_that_does_not_answer_is_a_timeout_and_none_at_all_is_named() {
     assert_eq!(
         error.to_string(),
         format!(
-            "no fast-loop runs in {} (no operator.sock): start it with `continuon run` or \
+            "no fast-loop runs in {} (no operator.sock): start one with \
              `continuon sim`",
             dir.path().display()
         )

@@ -109,7 +109,7 @@ faults! {
     SelfTestFailed = 19, Fatal, "The self-test failed.",
         "The log names the check that failed; mend it, then restart the fast loop.";
     MajorPageFault = 20, Stop, "The loop's memory was read back from disk while it ran.",
-        "Lock the memory (`continuon doctor` says how) and restart the fast loop.";
+        "Lock the memory (`ulimit -l 32768`, see README) and restart the fast loop.";
     Stall = 21, Stop, "Throttle was on for a second and the wheel did not turn.",
         "Free the wheels; check motor and encoder.";
     Runaway = 22, Estop, "The wheel went faster although the output was neutral.",
@@ -129,7 +129,7 @@ faults! {
     Shutdown = 29, Stop, "The fast loop was told to end.",
         "Start it again when you want to drive.";
     NotRealtime = 30, Warning, "The loop runs without real-time priority or locked memory.",
-        "Run as a user with real-time limits (`continuon doctor` says how).";
+        "Run as a user with real-time limits (`ulimit -r 80`, `ulimit -l 32768`; see README).";
     LogMissing = 31, Warning, "A log is required and nothing records.",
         "Start the logger, or make room on its disk.";
 }

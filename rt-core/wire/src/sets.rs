@@ -101,7 +101,7 @@ interlocks! {
     DisarmHeld = 7, "disarm-held", "A disarm request is present.",
         "Release the disarm button, or let teleop stop asking.";
     NotRealtime = 8, "not-realtime", "No real-time priority or no locked memory, on a real board.",
-        "Run as a user with real-time limits (`continuon doctor` says how).";
+        "Run as a user with real-time limits (`ulimit -r 80`, `ulimit -l 32768`; see README).";
     LogMissing = 9, "log-missing", "A log is required and nothing records.",
         "Start the logger, or make room on its disk.";
     NotSealed = 10, "not-sealed", "The allocator is not sealed yet.",

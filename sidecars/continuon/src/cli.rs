@@ -5,6 +5,7 @@
 
 use crate::spin::SpinChoice;
 use clap::{Args, Parser, Subcommand};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -21,7 +22,7 @@ Exit codes: 0 ok, 1 the answer is no, 2 misuse, 3 not possible here (and why).";
 
 /// Drive, watch and stop a Continuon robot.
 #[derive(Debug, Parser)]
-#[command(name = "continuon", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "continuon", version, after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Cli {
     /// Print one JSON object on stdout instead of text.
     #[arg(long, global = true)]
@@ -58,7 +59,14 @@ Examples:
     #[command(after_help = "Example:\n  continuon top --once --json")]
     Top(TopArgs),
     /// Check or explain a robot file, or print the schema of robot files.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  continuon config check my-robot.json
+  continuon config explain sim-donkey
+  continuon config schema > robot.schema.json"
+    )]
     Config(ConfigCommand),
     /// Becomes another program that is told to end when its parent dies.
     #[command(hide = true)]
@@ -69,19 +77,20 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
     /// How long to drive, counted from Active.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
+          value_parser = whole(1..=86_400))]
     pub seconds: u32,
     /// A built-in track (twisty, oval) or a file with the columns x_m,y_m,w_tr_right_m,w_tr_left_m.
     #[arg(long, value_name = "NAME|FILE", default_value = "twisty")]
     pub track: String,
     /// Every length of the track is multiplied by this.
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    #[arg(long, value_name = "S", default_value_t = 1.0, allow_negative_numbers = true)]
     pub scale: f64,
-    /// Cycles a second, instead of the robot file's.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4000))]
+    /// Cycles a second, instead of the robot file's; the period is rounded down to whole microseconds.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(50..=4000))]
     pub rate_hz: Option<u32>,
     /// Wake this long before the release and spin; `auto` follows the measured latency.
-    #[arg(long, value_name = "N|auto|off")]
+    #[arg(long, value_name = "N|auto|off", allow_negative_numbers = true)]
     pub spin_us: Option<SpinChoice>,
     /// Kernel, pilot and plant in one process and virtual time, as fast as the machine goes.
     #[arg(long)]
@@ -93,7 +102,8 @@ pub struct SimArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "sim-donkey")]
     pub robot: String,
     /// Seed of everything random in the simulated car.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true,
+          value_parser = seed)]
     pub seed: u64,
 }
 
@@ -147,4 +157,17 @@ pub struct StartChildArgs {
     /// Program and its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub command: Vec<std::ffi::OsString>,
+}
+
+/// A whole number in `range`; the message says so, whatever was typed.
+fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| {
+        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            format!("expected a whole number from {} to {}", range.start(), range.end())
+        })
+    }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_wrong| format!("expected a whole number from 0 to {}", u64::MAX))
 }

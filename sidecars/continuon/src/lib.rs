@@ -15,6 +15,7 @@
 //! Shown by: tests/cli.rs, tests/processes.rs, and the tests beside each calculation.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod cli;
 pub mod config;

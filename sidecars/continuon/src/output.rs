@@ -1,4 +1,4 @@
-//! Standard output, for people who pipe it into `head`.
+//! Standard output and error, for people who pipe them into `head`.
 
 use crate::exit::Failure;
 use std::io::{ErrorKind, Write};
@@ -14,6 +14,11 @@ pub fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::not_possible(format!("stdout: {error}"))),
     }
+}
+
+/// One line on standard error, `continuon: …`. Nobody there to read it is no reason to stop.
+pub fn say(words: impl std::fmt::Display) {
+    std::io::stderr().write_all(format!("continuon: {words}\n").as_bytes()).ok();
 }
 
 /// Prints one line.

@@ -1,6 +1,7 @@
 //! What a person sees while a run goes on: a line that moves on a terminal, plain lines elsewhere.
 //! All of it on stderr, so that stdout is the report's alone.
 
+use crate::output::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -27,14 +28,22 @@ impl Progress {
     pub fn stage(&self, what: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(what.to_owned()),
-            None => eprintln!("continuon: {what}"),
+            None => say(what),
+        }
+    }
+
+    /// Says something that stays.
+    pub fn note(&self, words: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(format!("continuon: {words}")),
+            None => say(words),
         }
     }
 
     /// Shows a bar for the drive.
     pub fn drive(&self, seconds: u32) {
         let Some(bar) = &self.bar else {
-            eprintln!("continuon: driving for {seconds} s");
+            say(format_args!("driving for {seconds} s"));
             return;
         };
         bar.set_length(u64::from(seconds) * 10);

@@ -65,7 +65,7 @@ pub struct Running {
 pub fn find(which: &WhichRun) -> Result<Running, Failure> {
     if let Some(run_dir) = &which.run_dir {
         return named(run_dir).ok_or_else(|| {
-            Failure::no(format!(
+            Failure::misuse(format!(
                 "{}: expected the folder of a running robot, found none of {SEGMENTS_SOCKET} and {ROBOT_FILE} \
                  (the folder of a run is printed by `continuon sim`)",
                 run_dir.display()
@@ -78,7 +78,7 @@ pub fn find(which: &WhichRun) -> Result<Running, Failure> {
 fn choose(mut found: Vec<Running>, robot: Option<&str>) -> Result<Running, Failure> {
     let Some(robot) = robot else {
         return found.into_iter().next().ok_or_else(|| {
-            Failure::no(format!(
+            Failure::not_possible(format!(
                 "no robot runs: looked for {SEGMENTS_SOCKET} in the folders of {RUNS}/ and {SERVICES}/ \
                  (start one with `continuon sim`, or name its folder with --run-dir)"
             ))
@@ -91,7 +91,10 @@ fn choose(mut found: Vec<Running>, robot: Option<&str>) -> Result<Running, Failu
     let nearest = rt_config::nearest(robot, names.iter().copied())
         .map_or_else(String::new, |name| format!("; nearest valid name: {name}"));
     let running = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::no(format!("no robot `{robot}` runs; running: {running}{nearest}")))
+    Err(Failure::not_possible(format!(
+        "no robot `{robot}` runs; running: {running}{nearest} (looked in {RUNS}/ and {SERVICES}/; \
+         name another folder with --run-dir)"
+    )))
 }
 
 /// Every robot with a listening socket, newest first.

@@ -25,7 +25,11 @@ impl EndRequests {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             mask.add(signal);
         }
-        mask.thread_block()
+        // A file that grows beyond `ulimit -f` is an error with its name, not a sudden end.
+        let mut blocked = mask;
+        blocked.add(Signal::SIGXFSZ);
+        blocked
+            .thread_block()
             .and_then(|()| {
                 SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             })

@@ -26,7 +26,7 @@ impl FromStr for SpinChoice {
             number => match number.parse::<u32>() {
                 Ok(lead_us) if lead_us <= SPIN_US_MAX => Ok(Self::LeadUs(lead_us)),
                 _ => Err(format!(
-                    "expected 0 to {SPIN_US_MAX} (µs), `auto` or `off`, found `{number}`"
+                    "expected 0 to {SPIN_US_MAX} (µs, at most half the period), `auto` or `off`"
                 )),
             },
         }

@@ -3,6 +3,9 @@
 mod support;
 
 use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use support::{Installed, stderr, stdout};
 
 #[test]
@@ -17,17 +20,78 @@ fn help_gives_an_example_of_every_kind_and_names_the_exit_codes() {
 }
 
 #[test]
+fn every_command_teaches_by_example() {
+    let installed = Installed::new();
+    for command in ["sim", "arm", "disarm", "estop", "reset", "top", "config"] {
+        let help = stdout(&installed.run(&[command, "--help"]));
+        assert!(help.contains(&format!("\n  continuon {command}")), "{command}: {help}");
+    }
+}
+
+#[test]
 fn a_wrong_option_is_misuse() {
     let installed = Installed::new();
     for args in [
         &["sim", "--secons", "3"][..],
         &["sim", "--seconds", "0"],
+        &["sim", "--seconds", "-1"],
+        &["sim", "--rate-hz", "1e3"],
+        &["sim", "--scale", "-1"],
+        &["sim", "--scale", "nan"],
         &["sim", "--spin-us", "often"],
         &["sim", "--rate-hz", "100000"],
         &["drive"],
         &["arm", "--robot", "a", "--run-dir", "b"],
     ] {
         assert_eq!(installed.run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_wrong_number_is_told_with_what_was_expected() {
+    let installed = Installed::new();
+    for (option, value, expected) in [
+        ("--seconds", "-1", "a whole number from 1 to 86400"),
+        ("--rate-hz", "1e9", "a whole number from 50 to 4000"),
+        ("--spin-us", "-5", "0 to 10000 (µs"),
+        ("--scale", "-1", "a scale from 0.001 to 1000"),
+    ] {
+        let said = stderr(&installed.run(&["sim", option, value]));
+        assert!(said.contains(expected) && said.contains(value), "{option} {value}: {said}");
+    }
+}
+
+#[test]
+fn with_json_even_arguments_that_name_no_command_are_one_object() {
+    let installed = Installed::new();
+    for args in [&["--json", "simm"][..], &["sim", "--seconds", "0", "--json"], &["--json"]] {
+        let output = installed.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let told: Value = serde_json::from_str(&stdout(&output)).expect("one object");
+        assert_eq!(told["exit_code"], 2);
+        assert!(told["error"].as_str().is_some_and(|error| !error.is_empty()));
+    }
+}
+
+#[test]
+fn an_out_folder_that_is_not_text_is_refused_before_anything_is_made() {
+    let installed = Installed::new();
+    let output = installed
+        .command(&["sim", "--out"])
+        .arg(OsStr::from_bytes(b"runs\xff"))
+        .output()
+        .expect("started");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("UTF-8"), "{}", stderr(&output));
+    assert!(!installed.path(OsStr::from_bytes(b"runs\xff")).exists());
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_changes_no_exit_code() {
+    let full = || File::options().write(true).open("/dev/full").expect("every Linux has it");
+    for (args, code) in [(&["arm", "--run-dir", "nowhere"][..], 2), (&["sim"], 3), (&["simm"], 2)] {
+        let output = Installed::new().command(args).stderr(full()).output().expect("started");
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
     }
 }
 
@@ -42,25 +106,25 @@ fn a_wrong_track_is_misuse_names_the_nearest_and_leaves_no_folder() {
 }
 
 #[test]
-fn without_a_running_robot_the_answer_is_no_and_says_how_to_get_one() {
+fn without_a_running_robot_it_is_not_possible_and_says_how_to_get_one() {
     let installed = Installed::new();
     for args in [&["arm"][..], &["disarm"], &["estop"], &["reset"], &["top", "--once"]] {
         let output = installed.run(args);
         // A robot of this machine's own may run in /run/continuon; then this says nothing.
         if stderr(&output).contains("no robot runs") {
-            assert_eq!(output.status.code(), Some(1), "{args:?}");
+            assert_eq!(output.status.code(), Some(3), "{args:?}");
             assert!(stderr(&output).contains("continuon sim"), "{}", stderr(&output));
         }
     }
     let output = installed.run(&["arm", "--run-dir", "nowhere"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2), "no folder of a run at all");
 }
 
 #[test]
 fn with_json_an_error_is_one_object_too() {
     let output = Installed::new().run(&["--json", "arm", "--run-dir", "nowhere"]);
     let told: Value = serde_json::from_str(&stdout(&output)).expect("one object");
-    assert_eq!(told["exit_code"], 1);
+    assert_eq!(told["exit_code"], 2);
     assert!(told["error"].as_str().is_some_and(|error| error.contains("nowhere")));
 }
 

@@ -20,7 +20,15 @@ const PARK_WITHIN: Duration = Duration::from_secs(4);
 
 /// Classic control: pure pursuit on the pose, and a speed PID.
 #[derive(Debug, Parser)]
-#[command(name = "pilot", version)]
+#[command(
+    name = "pilot",
+    version,
+    after_help = "\
+Example, beside a running fast-loop:
+  pilot --robot sim-donkey --run-dir runs/mine --track oval
+
+Exit codes: 0 ended as told, 2 misuse, 3 not possible here (and why)."
+)]
 struct Args {
     #[command(flatten)]
     common: CommonArgs,

@@ -27,7 +27,15 @@ const BUILD_LOOKS: u32 = 10;
 
 /// Records every telemetry record of a run as an RLDS episode
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "rlds-logger", version)]
+#[command(
+    name = "rlds-logger",
+    version,
+    after_help = "\
+Example, beside a running fast-loop:
+  rlds-logger --robot sim-donkey --run-dir runs/mine --json
+
+Exit codes: 0 ended as told, 1 the disk cut the episode short, 2 misuse, 3 not possible here (and why)."
+)]
 pub struct Args {
     /// Robot and run directory
     #[command(flatten)]

@@ -38,6 +38,9 @@ where
 /// Begins to log as `name`. A second call changes nothing.
 pub(crate) fn start(name: &'static str) {
     let started = tracing_subscriber::fmt()
+        // A line that cannot be written, for want of disk for example, is told nowhere: the word
+        // about it would go the same way, and a panic with it.
+        .log_internal_errors(false)
         .event_format(Tagged { name })
         .with_max_level(tracing::Level::INFO)
         .with_writer(std::io::stderr)

@@ -1,17 +1,27 @@
 //! `virtual-sim`: the whole robot in one process and virtual time. Prints what the run came to.
 //!
-//! Exit codes: 0, 1 (the drive did not come to its end), 2 (misuse).
+//! Exit codes: 0, 1 (the drive did not come to its end), 2 (misuse), 3 (the result cannot be told).
 
 use clap::Parser;
 use hil::plant::PlantParams;
 use rt_config::{Robot, Track};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tests::virtual_sim::{Options, Report, run};
 
 /// Kernel, pilot and plant in one process and virtual time, as fast as the machine goes.
 #[derive(Debug, Parser)]
-#[command(name = "virtual-sim", version)]
+#[command(
+    name = "virtual-sim",
+    version,
+    after_help = "\
+Examples:
+  virtual-sim --seconds 60 --seed 7
+  virtual-sim --track Norisring.csv --scale 0.1 --seconds 180 --json
+
+Exit codes: 0 ok, 1 the drive did not come to its end, 2 misuse, 3 the result cannot be told."
+)]
 struct Args {
     /// A robot file, or the name of a built-in robot; its board must be `sim`.
     #[arg(long, value_name = "NAME|FILE", default_value = "sim-donkey")]
@@ -46,17 +56,22 @@ fn main() -> ExitCode {
     }) {
         Ok(report) => report,
         Err(message) => {
-            eprintln!("virtual-sim: {message}");
+            say(message);
             return ExitCode::from(2);
         }
     };
-    if args.json {
-        match serde_json::to_string(&report) {
-            Ok(line) => println!("{line}"),
-            Err(error) => eprintln!("virtual-sim: the report cannot be told: {error}"),
-        }
+    let told = if args.json {
+        // Fails only for maps whose keys are not texts, and there are none.
+        serde_json::to_string(&report).unwrap_or_default() + "\n"
     } else {
-        print(&report);
+        in_words(&report)
+    };
+    if let Err(error) = std::io::stdout().write_all(told.as_bytes()) {
+        // A reader that has gone has read enough; a full disk behind stdout has not.
+        if error.kind() != ErrorKind::BrokenPipe {
+            say(format_args!("stdout: {error}"));
+            return ExitCode::from(3);
+        }
     }
     ExitCode::from(u8::from(!report.is_good()))
 }
@@ -85,33 +100,42 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-fn print(report: &Report) {
+fn say(words: impl std::fmt::Display) {
+    std::io::stderr().write_all(format!("virtual-sim: {words}\n").as_bytes()).ok();
+}
+
+fn in_words(report: &Report) -> String {
     let plant = &report.plant;
-    println!(
+    let mut lines = vec![format!(
         "{} on {}, seed {}: {:.1} s Active, then {}",
         report.robot, report.track, report.seed, report.driven_s, report.mode_final
-    );
+    )];
     if !report.armed {
-        println!("  not armed: {}", report.interlocks.join(", "));
+        lines.push(format!("  not armed: {}", report.interlocks.join(", ")));
     }
     if let Some(stopped) = &report.stopped {
-        println!("  stopped early: {} because of {}", stopped.mode, stopped.causes.join(", "));
+        lines.push(format!(
+            "  stopped early: {} because of {}",
+            stopped.mode,
+            stopped.causes.join(", ")
+        ));
     }
     let laps: Vec<String> = plant.lap_times_s.iter().map(|lap_s| format!("{lap_s:.3}")).collect();
-    println!(
+    lines.push(format!(
         "  {} laps of {:.1} m ({} s), {:.1} m driven, top speed {:.2} m/s",
         plant.laps,
         plant.track_length_m,
         laps.join(", "),
         plant.distance_m,
         plant.top_speed_m_per_s
-    );
-    println!(
+    ));
+    lines.push(format!(
         "  off track {} times; closest to the border {:.3} m",
         plant.off_track_count, plant.border_margin_m_min
-    );
-    println!(
-        "  telemetry {}, car {}; {} cycles, {:.0} a second of computer time",
+    ));
+    lines.push(format!(
+        "  telemetry {}, car {}; {} cycles, {:.0} a second of computer time\n",
         report.telemetry_hash, plant.state_hash, report.cycles, report.cycles_per_s
-    );
+    ));
+    lines.join("\n")
 }

@@ -1,7 +1,8 @@
 //! A track file's text → a valid [`Track`], or all that is wrong with it.
 //!
-//! Rows of four numbers `x_m,y_m,w_tr_right_m,w_tr_left_m`; lines that begin with `#` and empty
-//! lines are skipped. Tests: tests/tracks.rs.
+//! Rows of four numbers `x_m,y_m,w_tr_right_m,w_tr_left_m`; a line before them that names columns
+//! must name these; other lines that begin with `#`, and empty ones, are skipped. Tests:
+//! tests/tracks.rs.
 
 use super::{POINTS_MAX, Track, TrackPoint, crossing};
 use crate::{ConfigError, ConfigErrors};
@@ -41,16 +42,16 @@ fn rows(text: &str, file: &str, scale: f64, errors: &mut Vec<ConfigError>) -> Ve
     let mut rows = Vec::new();
     for (i, content) in text.lines().enumerate() {
         let content = content.trim();
+        if rows.is_empty() && errors.is_empty() && names_columns(content) {
+            errors.extend(wrong_columns(content).map(|wrong| wrong.at(file, i + 1)));
+            continue;
+        }
         if content.is_empty() || content.starts_with('#') {
             continue;
         }
         match row(content, scale) {
             Ok(point) => rows.push(Row { line: i + 1, point }),
-            Err(wrong) => errors.push(
-                ConfigError::whole_file(file, wrong.expected, wrong.found)
-                    .at(i + 1, 0)
-                    .key(wrong.key),
-            ),
+            Err(wrong) => errors.push(wrong.at(file, i + 1)),
         }
     }
     rows
@@ -61,6 +62,35 @@ struct Wrong {
     key: &'static str,
     expected: String,
     found: String,
+}
+
+impl Wrong {
+    fn at(self, file: &str, line: usize) -> ConfigError {
+        ConfigError::whole_file(file, self.expected, self.found).at(line, 0).key(self.key)
+    }
+}
+
+/// `x_m,y_m,…` with or without `#`: names, not numbers and not a sentence.
+fn names_columns(content: &str) -> bool {
+    let fields = names(content);
+    fields.iter().all(|name| {
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    }) && fields.iter().any(|name| name.ends_with("_m"))
+}
+
+fn names(content: &str) -> Vec<&str> {
+    content.trim_start_matches('#').split(',').map(str::trim).collect()
+}
+
+/// Columns in another order would be a track that nobody drew.
+fn wrong_columns(content: &str) -> Option<Wrong> {
+    let found = names(content);
+    (found != COLUMNS).then(|| Wrong {
+        key: "",
+        expected: format!("the columns {}", COLUMNS.join(",")),
+        found: shortened(&found.join(",")),
+    })
 }
 
 fn row(content: &str, scale: f64) -> Result<TrackPoint, Wrong> {

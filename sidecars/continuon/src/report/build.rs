@@ -10,7 +10,7 @@ use crate::report::{
     PlantFigures, ProcessEnd, Reader, Report, Scheduler, Verdict, episode,
 };
 use crate::sim::{Outcome, Plan};
-use rt_wire::{FaultSet, HealthFlags, InterlockSet, Mode, MonoNs};
+use rt_wire::{Fault, FaultSet, HealthFlags, InterlockSet, Mode, MonoNs};
 
 /// A car that is Active for this long has driven somewhere.
 const MUST_MOVE_WITHIN_S: f64 = 3.0;
@@ -63,6 +63,7 @@ pub fn build(facts: &Facts<'_>) -> Report {
         seconds_driven: trace.driven_ns().map_or(0.0, seconds),
         cycles: trace.records,
         period_us: plan.robot.file().timing.period_us,
+        late_after_us: plan.robot.file().timing.late_after_us,
         late_event_count: trace.late_events,
         missed_release_count: trace.missed_releases,
         wakeup_latency_ns: trace.wakeup.spread(),
@@ -116,6 +117,10 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
     match outcome.ended {
         Ended::AsAsked => {}
         Ended::ByItself | Ended::Died(_) => match &seen.trace.departure {
+            Some(departure) if is_our_wish(departure, outcome.ended) => worse(
+                Verdict::ProcessDied,
+                "the loop did not need it and drove on, until this run disarmed it".to_owned(),
+            ),
             Some(departure) => worse(Verdict::StoppedByItself, told_departure(departure, seen)),
             // A death that the loop did not have to answer, or the loop's own.
             None => {
@@ -183,6 +188,13 @@ fn stood_still(seen: &Seen) -> Option<String> {
     Some(words)
 }
 
+/// Whether the loop left Active because we disarmed it after another process's end.
+fn is_our_wish(departure: &Departure, ended: Ended) -> bool {
+    let stops = |fault: &Fault| !matches!(fault.severity(), rt_wire::Severity::Warning);
+    let causes = departure.change.causes.faults().filter(stops);
+    matches!(ended, Ended::Died(_)) && causes.eq([Fault::DisarmRequested])
+}
+
 /// Why the loop left Active, in words, with what mends it.
 fn told_departure(departure: &Departure, seen: &Seen) -> String {
     let mut words =
@@ -231,9 +243,29 @@ fn power_cut_after_ms(seen: &Seen) -> Option<f64> {
         .then(|| milliseconds(plant.power_cut_at.since(plant.last_heartbeat_edge_at)))
 }
 
+/// What the loop lacked to keep time, and how to give it; `None` if it had all.
+pub fn not_realtime(seen: &Seen) -> Option<String> {
+    let flags = seen.health?.flags;
+    let lacks = [
+        (HealthFlags::FIFO, "no real-time priority (allow it: `ulimit -r 80`)"),
+        (HealthFlags::MEMORY_LOCKED, "memory not locked (allow it: `ulimit -l 32768`)"),
+    ];
+    let lacks: Vec<&str> =
+        lacks.into_iter().filter(|(flag, _)| !flags.has(*flag)).map(|(_, lack)| lack).collect();
+    (!lacks.is_empty()).then(|| {
+        format!(
+            "not real time: {}; the simulator drives, a real board would not arm",
+            lacks.join(", ")
+        )
+    })
+}
+
 fn notes(facts: &Facts<'_>) -> Vec<String> {
     let seen = &facts.outcome.seen;
     let mut notes = Vec::new();
+    if let Some(lack) = not_realtime(seen) {
+        notes.push(lack);
+    }
     if let Some(plant) = seen.plant {
         if plant.off_track_count > 0 {
             notes.push(format!(
@@ -355,6 +387,7 @@ fn conditions(facts: &Facts<'_>) -> Conditions {
         date: plan.date.clone(),
         run_dir: plan.run_dir.display().to_string(),
         robot: plan.robot.name().to_owned(),
+        board: "sim",
         config_hash: format!("{:016x}", plan.robot.hash()),
         build_id: seen
             .health

@@ -38,6 +38,13 @@ pub fn read(episodes_dir: &Path, logger: Option<Value>) -> Option<Episode> {
 #[must_use]
 pub fn wrongs(episode: &Episode, trace: &Trace) -> Vec<String> {
     let mut wrongs = Vec::new();
+    if episode.closing == "open" {
+        // Counts are written when it is closed: those in the folder are from its beginning.
+        return vec![format!(
+            "the episode was never closed, and holds no counts; what was written lies in {}/blobs",
+            episode.path
+        )];
+    }
     if episode.closing != "clean" {
         wrongs.push(format!("the episode was not closed cleanly: {}", episode.closing));
     }

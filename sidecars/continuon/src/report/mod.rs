@@ -9,7 +9,7 @@ pub mod episode;
 mod tests;
 pub mod text;
 
-pub use build::{Ended, Facts, build};
+pub use build::{Ended, Facts, build, not_realtime};
 pub use text::render;
 
 use crate::observe::conditions::{Load, Machine};
@@ -36,7 +36,9 @@ pub struct Report {
     pub cycles: u64,
     /// Nominal time between two releases.
     pub period_us: u32,
-    /// Late events by the robot file's own timing.
+    /// A wake-up latency or execution time over this is late: the robot file's own timing.
+    pub late_after_us: u32,
+    /// Late events by that limit.
     pub late_event_count: u64,
     /// Releases skipped.
     pub missed_release_count: u64,
@@ -139,6 +141,10 @@ pub struct Definitions {
     pub execution_time: &'static str,
     /// Of `command_latency_ns`.
     pub command_latency: &'static str,
+    /// Of `late_event_count`.
+    pub late_event: &'static str,
+    /// Of `missed_release_count`.
+    pub missed_release: &'static str,
 }
 
 /// The intervals, in words.
@@ -148,6 +154,8 @@ pub const DEFINITIONS: Definitions = Definitions {
     output_jitter: "pins driven, after the release time of their cycle",
     execution_time: "cycle began until its record was published",
     command_latency: "cycle that was observed until the cycle that took up its answer",
+    late_event: "a cycle whose wake-up latency or execution time was over `late_after_us`",
+    missed_release: "a release time that passed while the loop was still running or asleep",
 };
 
 /// Page faults.
@@ -327,6 +335,8 @@ pub struct Conditions {
     pub run_dir: String,
     /// Name of the robot.
     pub robot: String,
+    /// Board that was driven: `sim`, and never a real one.
+    pub board: &'static str,
     /// Hash of the robot file as it was used.
     pub config_hash: String,
     /// Build of the fast loop.

@@ -97,6 +97,7 @@ fn plan(run_dir: &Path, seconds: u32) -> Plan {
         track: "twisty".into(),
         track_name: "twisty".to_owned(),
         track_length_m: 28.4,
+        track_warnings: Vec::new(),
         scale: 1.0,
         seconds,
         seed: 1,
@@ -196,6 +197,7 @@ fn every_key_that_scripts_rely_on_is_there_with_its_type() {
         "/cycles",
         "/period_us",
         "/late_event_count",
+        "/late_after_us",
         "/missed_release_count",
         "/allocations",
         "/page_faults/minor",
@@ -271,6 +273,36 @@ fn when_one_process_died_the_others_are_not_blamed_for_their_ends() {
     let outcome = Outcome { ended, seen, processes: processes.to_vec(), logger: None };
     let reasons = report_of(&outcome, &plan).reasons.join("\n");
     assert!(reasons.contains("fast-loop") && !reasons.contains("exit 3"), "{reasons}");
+}
+
+#[test]
+fn a_killed_logger_stops_no_car_and_leaves_an_episode_without_counts() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let plan = plan(dir.path(), 20);
+    let mut logger = process("rlds-logger");
+    (logger.how, logger.unexpected) = ("signal 9 (SIGKILL)".to_owned(), true);
+    let seen = seen(trace(u64::MAX, 21_500, Fault::DisarmRequested));
+    let ended = Ended::Died("rlds-logger");
+    let outcome = Outcome { ended, seen, processes: vec![logger], logger: None };
+    write_episode(&plan, 22_100);
+    let note = plan.episodes_dir().join("ep_2026-11-20T184405Z_sim-donkey/episode.json");
+    let open = std::fs::read_to_string(&note).expect("written").replace("clean", "open");
+    std::fs::write(&note, open).expect("written");
+    let report = report_of(&outcome, &plan);
+    assert_eq!(report.verdict, Verdict::ProcessDied);
+    let reasons = report.reasons;
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    assert!(reasons[0].contains("rlds-logger") && reasons[0].contains("SIGKILL"), "{reasons:?}");
+    assert!(reasons[1].contains("drove on"), "it did not stop by itself: {reasons:?}");
+    assert!(reasons[2].contains("never closed"), "{reasons:?}");
+}
+
+#[test]
+fn a_loop_without_real_time_is_noted_first_with_what_allows_it() {
+    let notes = good().notes;
+    for part in ["not real time", "ulimit -r 80", "ulimit -l"] {
+        assert!(notes[0].contains(part), "{part} in {notes:?}");
+    }
 }
 
 #[test]

@@ -145,16 +145,32 @@ fn timing(out: &mut Text, report: &Report) {
     out.row(
         "late events",
         &format!(
-            "{}, missed releases {}",
+            "{} (over {} µs, the robot file's limit), missed releases {}",
             grouped(report.late_event_count),
+            report.late_after_us,
             grouped(report.missed_release_count)
         ),
     );
+    for (place, words) in defined(report).iter().enumerate() {
+        out.row(if place == 0 { "what these are" } else { "" }, words);
+    }
+}
+
+/// What each interval and count of the table is; only of those that stand in it.
+fn defined(report: &Report) -> Vec<String> {
     let words = report.definitions;
-    out.line(
-        "  from the cycle's release: wake-up latency to its begin, output jitter to driven pins;",
-    );
-    out.line(&format!("  command latency: {}", words.command_latency));
+    let all = [
+        ("wake-up latency", words.wakeup_latency, true),
+        ("sleep latency", words.sleep_latency, report.sleep_latency_ns.is_some()),
+        ("output jitter", words.output_jitter, true),
+        ("execution time", words.execution_time, true),
+        ("command latency", words.command_latency, report.command_latency_ns.is_some()),
+        ("missed release", words.missed_release, true),
+    ];
+    all.into_iter()
+        .filter(|(_, _, is_told)| *is_told)
+        .map(|(name, words, _)| format!("{name}: {words}"))
+        .collect()
 }
 
 fn spread_line(label: &str, spread: &Spread) -> String {
@@ -274,6 +290,13 @@ fn conditions(out: &mut Text, report: &Report) {
     let conditions = &report.conditions;
     let machine = &conditions.machine;
     out.title(&format!("conditions, {}", conditions.date));
+    out.row(
+        "board",
+        &format!(
+            "{}: the car is simulated in software; nothing here was measured on a robot",
+            conditions.board
+        ),
+    );
     out.row("kernel", &format!("{}  {}", machine.kernel, machine.kernel_version));
     out.row("preemption", &machine.preemption);
     let virtual_machine = if machine.virtual_machine { ", a virtual machine" } else { "" };
@@ -293,7 +316,7 @@ fn conditions(out: &mut Text, report: &Report) {
         "load average",
         &format!("{} before, {} after", load(conditions.load_before), load(conditions.load_after)),
     );
-    out.row("samples", &grouped(conditions.samples));
+    out.row("samples", &format!("{}, one a cycle", grouped(conditions.samples)));
     out.row(
         "hashes",
         &format!(

@@ -7,7 +7,7 @@ use crate::exit::Failure;
 use crate::observe::watch::{STANDING_M_PER_S, Seen, Watch};
 use crate::operator;
 use crate::progress::Progress;
-use crate::report::{Ended, ProcessEnd};
+use crate::report::{self, Ended, ProcessEnd};
 use crate::signals::EndRequests;
 use crate::sim::fleet::Fleet;
 use crate::sim::plan::Plan;
@@ -54,6 +54,9 @@ pub fn whole_run(
     progress: &Progress,
 ) -> Result<Outcome, Failure> {
     let mut fleet = Fleet::start(plan, ends, progress)?;
+    if let Some(lack) = report::not_realtime(&fleet.seen()?) {
+        progress.note(&lack);
+    }
     progress.stage("arming");
     arm(plan, &mut fleet, ends)?;
     progress.drive(plan.seconds);

@@ -207,6 +207,9 @@ impl Fleet {
             message.push_str(&format!("\n  {}: {line}", end.name));
         }
         message.push_str(&format!("\n  its log: {}", end.log));
+        if end.last_words.is_empty() {
+            message.push_str(" (empty: is the disk full?)");
+        }
         // A process that ends with 0 too early has not done its work either.
         let exit = if exit == Exit::Ok { Exit::No } else { exit };
         Err(Failure { exit, message })

@@ -22,7 +22,7 @@ pub use start_child::become_child;
 use crate::cli::SimArgs;
 use crate::exit::{Exit, Failure};
 use crate::observe::conditions::{Load, Machine};
-use crate::output::{print, print_line};
+use crate::output::{print, print_line, say};
 use crate::progress::Progress;
 use crate::report::{self, Facts, Verdict};
 use crate::signals::EndRequests;
@@ -37,6 +37,9 @@ use std::io::IsTerminal;
 pub fn command(args: &SimArgs, json: bool) -> Result<Exit, Failure> {
     let mut ends = EndRequests::take()?;
     let plan = Plan::prepare(args)?;
+    for warning in &plan.track_warnings {
+        say(format_args!("warning: track {}: {warning}", plan.track_name));
+    }
     if args.r#virtual {
         return virtual_run::run(&plan, &mut ends, json);
     }

@@ -23,6 +23,8 @@ pub struct Plan {
     pub track_name: String,
     /// Length of its centre line.
     pub track_length_m: f64,
+    /// What is odd about it, but can be driven.
+    pub track_warnings: Vec<String>,
     /// Scale of the track.
     pub scale: f64,
     /// Seconds in Active.
@@ -45,6 +47,13 @@ impl Plan {
         let track = Track::resolve(&args.track, args.scale)
             .map_err(|errors| Failure::misuse(errors.to_string()))?;
         let track_argument = absolute_track(&args.track)?;
+        if args.out.to_str().is_none() {
+            // Reports, episodes and logs are text, and name this folder.
+            return Err(Failure::misuse(format!(
+                "--out: expected UTF-8 text, found `{}`",
+                args.out.display()
+            )));
+        }
         let (run_dir, date) = run_dir::create(&args.out, "sim")?;
         let robot_path = run_dir.join("robot.json");
         std::fs::write(&robot_path, robot.json())
@@ -55,6 +64,7 @@ impl Plan {
             track: track_argument,
             track_name: track.name().to_owned(),
             track_length_m: track.length_m(),
+            track_warnings: track.warnings().to_vec(),
             scale: args.scale,
             seconds: args.seconds,
             seed: args.seed,
@@ -108,7 +118,10 @@ fn effective_robot(args: &SimArgs) -> Result<Robot, Failure> {
     if args.rate_hz.is_none() && args.spin_us.is_none() {
         return Ok(robot);
     }
-    robot.edited(|file| override_timing(file, args.rate_hz, args.spin_us)).map_err(misuse)
+    robot.edited(|file| override_timing(file, args.rate_hz, args.spin_us)).map_err(|errors| {
+        // Its lines are nobody's file: the options are what can be mended.
+        Failure::misuse(format!("with these --rate-hz and --spin-us, {errors}"))
+    })
 }
 
 fn override_timing(file: &mut RobotFile, rate_hz: Option<u32>, spin: Option<SpinChoice>) {

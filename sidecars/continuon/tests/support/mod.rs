@@ -35,7 +35,7 @@ impl Installed {
     }
 
     /// A file in that folder.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 }
