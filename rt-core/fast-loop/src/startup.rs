@@ -107,6 +107,13 @@ fn run_board<B: Board + Send + 'static>(
     lock: &rt_shm::RunLock,
     signals: SigSet,
 ) -> Result<Ended, StartError> {
+    if let Some(task) = opened.bus_tasks.first() {
+        // The bus thread comes with the first board that has a bus; a sensor must not be left unread.
+        return Err(StartError::System {
+            what: "bus task",
+            why: format!("{}: this build runs no bus thread", task.name()),
+        });
+    }
     let mut board = opened.board;
     board
         .safe(clock::now())
