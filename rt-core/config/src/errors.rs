@@ -93,6 +93,15 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// What was found, cut where it is longer than a person reads.
+pub(crate) fn shortened(text: &str) -> String {
+    const LETTERS_MAX: usize = 60;
+    if text.chars().count() <= LETTERS_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(LETTERS_MAX).chain("…".chars()).collect()
+}
+
 /// All that is wrong with one file; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

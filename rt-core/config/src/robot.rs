@@ -15,14 +15,14 @@ mod schema;
 
 pub use explain::explain;
 pub use file::{
-    Battery, Board, Calibration, FrameConvention, Geometry, LimitsBlock, Operators, Pilot, Pins,
-    RldsLogger, RobotFile, Sensors, Servo, Sidecar, Sidecars, Soc, SpinMode, Timeouts, Timing,
-    Uids,
+    Battery, Board, Calibration, FrameConvention, Geometry, LimitsBlock, Operators, PadAxis,
+    PadButton, Pilot, Pins, RldsLogger, RobotFile, Sensors, Servo, Sidecar, Sidecars, Soc,
+    SpinMode, Teleop, TeleopPad, Timeouts, Timing, Uids,
 };
 pub use schema::schema;
 
 use crate::{ConfigError, ConfigErrors, json, nearest};
-use rt_wire::Limits;
+use rt_wire::{Limits, fnv1a};
 use serde_json::Value;
 use std::path::Path;
 
@@ -79,7 +79,7 @@ impl Robot {
         // Where an editor finds the schema is no part of the robot, nor of its hash.
         file.schema = None;
         let json = file.to_json();
-        let hash = fnv1a_64(json.as_bytes());
+        let hash = fnv1a(0, json.as_bytes());
         Ok(Self { limits: limits::limits(&file), file, json, hash })
     }
 
@@ -145,6 +145,7 @@ impl RobotFile {
             uids: Uids::default(),
             operators: Operators::default(),
             pilot: Pilot::default(),
+            teleop: Teleop::default(),
             rlds_logger: RldsLogger::default(),
         }
     }
@@ -181,10 +182,4 @@ fn resolve(name_or_file: &str) -> Result<(String, String), ConfigErrors> {
 fn read(path: &Path) -> Result<(String, String), ConfigErrors> {
     let text = crate::file::read_text(path, "robot file", FILE_BYTES_MAX)?;
     Ok((text, path.display().to_string()))
-}
-
-fn fnv1a_64(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

@@ -143,11 +143,6 @@ impl Track {
         &self.points
     }
 
-    /// Always true: a track is a loop. (The word stands in reports beside the length.)
-    pub fn closed(&self) -> bool {
-        true
-    }
-
     /// Length of the closed centre line.
     pub fn length_m(&self) -> f64 {
         self.arc_m[self.points.len()]

@@ -86,7 +86,13 @@ fn limits_are_the_numbers_of_the_file_in_the_kernels_units() {
     assert_eq!((limits.battery_low_mv, limits.battery_critical_mv), (6600, 6000));
     assert_eq!(limits.temperature_high_milli_c, 82_000);
     assert_eq!(limits.temperature_critical_milli_c, 88_000);
+    assert_eq!(limits.temperature_warn_milli_c, 75_000);
+    assert_eq!(limits.battery_warn_mv, 7000);
     assert_eq!(limits.imu_max_mm_per_s2, 160_000);
+    assert_eq!(limits.teleop_age_max_ns, 250_000_000);
+    assert_eq!((limits.stall_level, limits.stall_after_ns), (125, 1_000_000_000));
+    assert_eq!((limits.standstill_mm_per_s, limits.coast_down_min_mm_per_s2), (50, 300));
+    assert_eq!((limits.runaway_margin_mm_per_s, limits.runaway_after_ns), (300, 500_000_000));
     assert_eq!(limits.command_expiry_max_ns, 1_000_000_000);
     assert_eq!((limits.heartbeat_late_ns, limits.heartbeat_lost_ns), (200_000_000, 500_000_000));
     assert_eq!((limits.reset_press_min_ns, limits.reset_press_max_ns), (50_000_000, 2_000_000_000));
@@ -110,6 +116,22 @@ fn limits_are_the_numbers_of_the_file_in_the_kernels_units() {
             .map(|Microseconds(us)| us),
         [1000, 1500, 2000]
     );
+}
+
+#[test]
+fn a_stall_is_looked_for_at_a_throttle_that_the_car_may_have() {
+    let capped = |throttle_max: f64, stall: f64| {
+        let edited = robot("pi5-donkey").edited(|file| {
+            file.limits.throttle_max = throttle_max;
+            file.limits.stall_throttle = stall;
+            file.teleop.throttle_max = 0.0;
+        });
+        let limits = edited.unwrap_or_else(|errors| panic!("{errors}")).limits();
+        (limits.stall_level, limits.level_forward_max)
+    };
+    assert_eq!(capped(0.3, 0.25), (125, 150));
+    assert_eq!(capped(0.2, 0.3), (100, 100));
+    assert_eq!(capped(0.0, 0.3), (1, 0));
 }
 
 #[test]

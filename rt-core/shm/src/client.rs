@@ -7,26 +7,25 @@
 //! A descriptor is believed only once its size and seals are what the loop promised.
 //! Shown by: tests/attach.rs, tests/seals.rs, tests/dir.rs.
 
-use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::cmsg_space;
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, Shutdown, recvmsg, send, shutdown};
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::geteuid;
 use rt_wire::Record;
 use rt_wire::topics::{Kind, Topic};
-use zerocopy::{FromBytes, IntoBytes};
 
+use crate::ask::ask;
 use crate::memfd::{check_seals, check_size, no_memory};
-use crate::protocol::{Code, Op, REPLY_BYTES, Reply, Request, SEGMENTS_SOCKET, VERSION, text};
+use crate::protocol::{
+    Code, MAGIC, NAME_BYTES, Op, Reply, Request, SEGMENTS_SOCKET, VERSION, text,
+};
 use crate::run_dir::connect_to;
 use crate::segments::segment_name;
 use crate::{
-    Access, MappedRingReader, MappedSlotReader, MappedSlotWriter, Mapping, ShmError, protocol,
+    Access, Lack, MappedRingReader, MappedSlotReader, MappedSlotWriter, Mapping, ShmError,
 };
 
 /// Longer than any answer takes, even if the peer before us never maps its memory.
@@ -71,7 +70,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ShmError::NotServed`] if no loop runs there, [`ShmError::Permission`] or [`ShmError::Uid`]
-    /// if this user may not, [`ShmError::Robot`] and [`ShmError::Version`] if it is another one.
+    /// if this user may not, [`ShmError::Robot`] and [`ShmError::Version`] if it is another one,
+    /// [`ShmError::Name`] if a name is longer than any loop's.
     pub fn connect(run_dir: &Path, robot: &str, process: &str) -> Result<Self, ShmError> {
         let place = format!("for robot {robot} in {}", run_dir.display());
         let socket = connect_to(run_dir, SEGMENTS_SOCKET, &place)?;
@@ -81,10 +81,9 @@ impl Client {
             robot: robot.to_owned(),
             process: process.to_owned(),
         };
-        let too_long = |_| client.garbage("the name of the robot or process is too long");
         let request = Request {
-            process: text(process).ok_or(()).map_err(too_long)?,
-            robot: text(robot).ok_or(()).map_err(too_long)?,
+            process: named("process", process)?,
+            robot: named("robot", robot)?,
             ..Request::new(Op::Hello)
         };
         let (reply, _) = client.ask(&request)?;
@@ -223,13 +222,14 @@ impl Client {
         layout_hash: u64,
     ) -> Result<Handed, ShmError> {
         let request = Request::about(op, topic, layout_hash)
-            .ok_or_else(|| self.garbage("the topic's name is too long"))?;
+            .ok_or_else(|| too_long("topic", topic.record, NAME_BYTES))?;
         let (reply, fd) = self.ask(&request)?;
         if Code::from_raw(reply.code) != Some(expected) {
             return Err(self.refused(&reply, Some(topic), layout_hash));
         }
-        let fd = fd.ok_or_else(|| self.garbage("no descriptor came with it"))?;
-        let bytes = usize::try_from(reply.bytes).map_err(|_too_large| self.garbage("its size"))?;
+        let fd = fd.ok_or_else(|| self.garbage("no descriptor came with it".to_owned()))?;
+        let bytes = usize::try_from(reply.bytes)
+            .map_err(|_too_large| self.garbage(format!("a segment of {} bytes", reply.bytes)))?;
         Ok(Handed { fd, bytes, generation: reply.generation, token: reply.token })
     }
 
@@ -245,31 +245,12 @@ impl Client {
     }
 
     fn exchange(&self, request: &Request) -> Result<(Reply, Option<OwnedFd>), ShmError> {
-        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        match send(self.socket.as_raw_fd(), request.as_bytes(), flags) {
-            Ok(_) => {}
-            Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(self.closed()),
-            Err(Errno::EAGAIN) => return Err(self.timeout()),
-            Err(source) => return Err(ShmError::system("ask fast-loop", source)),
+        let socket = self.socket.as_fd();
+        let (reply, fd) = ask::<Reply>(socket, &self.socket_path(), request, ANSWER_TIMEOUT)?;
+        if reply.magic != MAGIC {
+            let problem = format!("it begins with {:#010x}, expected {MAGIC:#010x}", reply.magic);
+            return Err(self.garbage(problem));
         }
-        wait_readable(self.socket.as_fd(), ANSWER_TIMEOUT)
-            .map_err(|source| ShmError::system("wait for fast-loop", source))?
-            .then_some(())
-            .ok_or_else(|| self.timeout())?;
-        let (bytes, fd) = match receive(self.socket.as_fd()) {
-            Ok(received) => received,
-            Err(Errno::ECONNRESET) => return Err(self.closed()),
-            Err(source) => return Err(ShmError::system("hear fast-loop", source)),
-        };
-        if bytes.is_empty() {
-            return Err(self.closed());
-        }
-        let reply = Reply::read_from_bytes(&bytes)
-            .map_err(|_wrong_size| self.garbage("its size"))
-            .and_then(|reply: Reply| match reply.magic {
-                protocol::MAGIC => Ok(reply),
-                _ => Err(self.garbage("its first word")),
-            })?;
         if reply.version != VERSION {
             return Err(self.version(reply.version.into()));
         }
@@ -286,7 +267,7 @@ impl Client {
             reason,
         };
         let Some(code) = Code::from_raw(reply.code) else {
-            return self.garbage("its code");
+            return self.garbage(format!("code {}", reply.code));
         };
         match code {
             Code::Version => self.version(reply.expected),
@@ -302,10 +283,8 @@ impl Client {
                 let writer = topic.map_or("", |topic| topic.writer).to_owned();
                 ShmError::NotYetWritten { segment, writer }
             }
-            Code::NoMemory => {
-                let bytes = usize::try_from(reply.bytes).unwrap_or(usize::MAX);
-                let errno = i32::try_from(reply.found).map_or(Errno::UnknownErrno, Errno::from_raw);
-                no_memory(&segment, bytes, errno)
+            Code::NoMemory | Code::CannotLock => {
+                ShmError::NoMemory { segment, lack: Lack::from_reply(reply) }
             }
             Code::NoTopic => {
                 because("the loop's build knows no such topic: rebuild the older side")
@@ -317,7 +296,7 @@ impl Client {
             Code::NoOffer => because("it took longer than a second to map it: attach again"),
             Code::BadRequest => because("the loop did not understand the request"),
             Code::Ok | Code::Granted | Code::Offered | Code::Installed => {
-                self.garbage("its code does not answer the request")
+                self.garbage(format!("{code:?} does not answer the request"))
             }
         }
     }
@@ -335,17 +314,18 @@ impl Client {
         ShmError::Version { socket: self.socket_path(), expected: VERSION, found }
     }
 
-    fn closed(&self) -> ShmError {
-        ShmError::Closed { socket: self.socket_path() }
+    fn garbage(&self, problem: String) -> ShmError {
+        ShmError::Garbage { socket: self.socket_path(), problem }
     }
+}
 
-    fn timeout(&self) -> ShmError {
-        ShmError::Timeout { socket: self.socket_path(), timeout_ms: ANSWER_TIMEOUT.as_millis() }
-    }
+/// A name in its field of a message.
+fn named<const N: usize>(what: &'static str, name: &str) -> Result<[u8; N], ShmError> {
+    text(name).ok_or_else(|| too_long(what, name, N))
+}
 
-    fn garbage(&self, problem: &str) -> ShmError {
-        ShmError::Garbage { socket: self.socket_path(), problem: problem.to_owned() }
-    }
+fn too_long(what: &'static str, name: &str, field_bytes: usize) -> ShmError {
+    ShmError::Name { what, name: name.to_owned(), bytes_max: field_bytes - 1 }
 }
 
 impl AsFd for Client {
@@ -353,39 +333,4 @@ impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-/// Waits until something can be read; false if nothing came in time. Signals do not end the wait.
-pub(crate) fn wait_readable(socket: BorrowedFd<'_>, timeout: Duration) -> Result<bool, Errno> {
-    let end = Instant::now() + timeout;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let mut fds = [PollFd::new(socket, PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(Errno::EINTR) => {}
-            Err(source) => return Err(source),
-        }
-    }
-}
-
-/// Takes one message, and the first descriptor that came with it. Empty at the end.
-fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
-    let mut bytes = vec![0; REPLY_BYTES + 1];
-    let mut control = cmsg_space!([i32; 4]);
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-    let mut fds = Vec::new();
-    let len = {
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
-        for part in message.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(received) = part {
-                // SAFETY: the kernel just made these descriptors for us; each is owned once, here.
-                fds.extend(received.iter().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }));
-            }
-        }
-        message.bytes
-    };
-    bytes.truncate(len);
-    Ok((bytes, fds.into_iter().next()))
 }

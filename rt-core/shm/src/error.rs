@@ -6,29 +6,37 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use rt_ring::AttachError;
 
+use crate::{Lack, in_words};
+
 /// Why a segment, a socket or a run directory cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShmError {
     /// A system call failed in a way that has no better name.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {}", in_words(*source))]
     System {
         /// What was tried, as a verb with its object.
         what: String,
         /// What the kernel said.
         source: Errno,
     },
-    /// Memory for a segment cannot be had.
-    #[error("segment {segment}: no memory for {bytes} bytes: {source} ({mend})")]
+    /// Memory or a descriptor for a segment cannot be had, or its memory not be locked.
+    #[error("segment {segment}: {lack}")]
     NoMemory {
         /// Name of the segment.
         segment: String,
-        /// Bytes asked for.
-        bytes: usize,
-        /// What the kernel said.
-        source: Errno,
-        /// Which limit it is and how to lift it.
-        mend: &'static str,
+        /// What was refused, by which limit, and how to lift it.
+        lack: Lack,
+    },
+    /// A name has no room where it must stand.
+    #[error("{what} `{name}`: {found} bytes, expected 1 to {bytes_max} without a zero", found = name.len())]
+    Name {
+        /// What is named.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The most that fits.
+        bytes_max: usize,
     },
     /// The run directory cannot serve.
     #[error("run directory {dir}: {problem}", dir = dir.display())]
@@ -169,7 +177,7 @@ pub enum ShmError {
         timeout_ms: u128,
     },
     /// The other side closed the connection.
-    #[error("{socket}: fast-loop closed the connection (it ended, or has too many peers)", socket = socket.display())]
+    #[error("{socket}: fast-loop closed the connection (it ended, has too many peers, or is another build)", socket = socket.display())]
     Closed {
         /// The socket.
         socket: PathBuf,
@@ -185,6 +193,38 @@ pub enum ShmError {
 }
 
 impl ShmError {
+    /// Whether the loop may say something else in a while, so that asking again is worth it.
+    #[must_use]
+    pub const fn can_pass(&self) -> bool {
+        match self {
+            // The loop has not started, is just ending, or is busy starting; the writer of a segment
+            // comes later; a source that owned the car in its life before must stop first, and that
+            // life has ended, which the loop does not know yet.
+            Self::NotServed { .. }
+            | Self::Closed { .. }
+            | Self::Timeout { .. }
+            | Self::NotYetWritten { .. }
+            | Self::Busy { .. }
+            | Self::AlreadyWritten { .. } => true,
+            // Somebody must mend something.
+            Self::System { .. }
+            | Self::NoMemory { .. }
+            | Self::Name { .. }
+            | Self::RunDir { .. }
+            | Self::AnotherLoop { .. }
+            | Self::Permission { .. }
+            | Self::Uid { .. }
+            | Self::Robot { .. }
+            | Self::Version { .. }
+            | Self::Layout { .. }
+            | Self::WrongRecord { .. }
+            | Self::Refused { .. }
+            | Self::NotTrusted { .. }
+            | Self::Attach { .. }
+            | Self::Garbage { .. } => false,
+        }
+    }
+
     pub(crate) fn system(what: impl Into<String>, source: Errno) -> Self {
         Self::System { what: what.into(), source }
     }
@@ -197,4 +237,39 @@ impl ShmError {
 /// The kernel's number in an error of std.
 pub(crate) fn errno(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ShmError;
+    use nix::errno::Errno;
+    use std::path::PathBuf;
+
+    #[test]
+    fn only_what_the_loop_may_answer_otherwise_later_is_worth_waiting_for() {
+        let segment = || "donkey.plant.status.slot".to_owned();
+        let process = || "plant".to_owned();
+        let socket = || PathBuf::from("segments.sock");
+        let passing = [
+            ShmError::NotServed { place: "in run/there".to_owned() },
+            ShmError::Closed { socket: socket() },
+            ShmError::Timeout { socket: socket(), timeout_ms: 2000 },
+            ShmError::NotYetWritten { segment: segment(), writer: process() },
+            ShmError::Busy { segment: segment(), process: process() },
+            ShmError::AlreadyWritten { segment: segment(), pid: 7 },
+        ];
+        let lasting = [
+            ShmError::Uid { process: process(), uid: 7 },
+            ShmError::Version { socket: socket(), expected: 2, found: 1 },
+            ShmError::Layout { segment: segment(), expected: 2, found: 1, process: process() },
+            ShmError::Refused { segment: segment(), process: process(), reason: "not its writer" },
+            ShmError::system("lock memory", Errno::ENOMEM),
+        ];
+        for error in passing {
+            assert!(error.can_pass(), "{error}");
+        }
+        for error in lasting {
+            assert!(!error.can_pass(), "{error}");
+        }
+    }
 }

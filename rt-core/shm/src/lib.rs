@@ -24,9 +24,11 @@
 
 #![deny(missing_docs)]
 
+mod ask;
 mod client;
 mod endpoint;
 mod error;
+mod lack;
 mod mapped;
 mod mapping;
 mod memfd;
@@ -40,6 +42,7 @@ mod shapes;
 
 pub use client::Client;
 pub use error::ShmError;
+pub use lack::{Lack, in_words};
 pub use mapped::{MappedRingReader, MappedSlotReader, MappedSlotWriter};
 pub use mapping::{Access, Mapping};
 pub use operator_server::{OperatorServer, Pending};

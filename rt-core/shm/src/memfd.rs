@@ -16,9 +16,9 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::fstat;
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::ShmError;
 use crate::error::errno;
 use crate::mapping::{Access, Mapping};
+use crate::{Lack, ShmError};
 
 /// No shrinking, no growing, no write(2), hole or new writable mapping, and no change of this.
 pub(crate) const SEALS: SealFlag = SealFlag::F_SEAL_SHRINK
@@ -131,17 +131,9 @@ fn page_bytes() -> usize {
 }
 
 pub(crate) fn no_memory(segment: &str, bytes: usize, source: Errno) -> ShmError {
-    let mend = match source {
-        Errno::EMFILE => "too many open files: raise RLIMIT_NOFILE (`ulimit -n`)",
-        Errno::ENFILE => "too many open files on the machine: raise fs.file-max",
-        Errno::EFBIG => "larger than RLIMIT_FSIZE: raise it (`ulimit -f`)",
-        Errno::ENOSYS | Errno::EINVAL => "this kernel has no sealed memfd: 5.1 or later is needed",
-        _ => "the machine or its memory limit (cgroup) is full: free some",
-    };
-    ShmError::NoMemory { segment: segment.to_owned(), bytes, source, mend }
+    ShmError::NoMemory { segment: segment.to_owned(), lack: Lack::of_memory(bytes, source) }
 }
 
 pub(crate) fn cannot_lock(segment: &str, bytes: usize, source: Errno) -> ShmError {
-    let mend = "cannot lock it in memory: raise RLIMIT_MEMLOCK (`ulimit -l`), or do not lock";
-    ShmError::NoMemory { segment: segment.to_owned(), bytes, source, mend }
+    ShmError::NoMemory { segment: segment.to_owned(), lack: Lack::of_lock(bytes, source) }
 }

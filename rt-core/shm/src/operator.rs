@@ -4,22 +4,20 @@
 //! and those whom the robot file names. This module has the words and the asking side; the answering
 //! side is operator_server.rs. Shown by: tests/operator.rs.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
 use rt_wire::{FaultSet, InterlockSet, Mode, OperatorKind, Raw, RawEnum};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ShmError;
-use crate::client::wait_readable;
+use crate::ask::ask;
 use crate::protocol::OPERATOR_SOCKET;
 use crate::run_dir::connect_to;
 
 /// Raised with every change of a message.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// First word of each message on `operator.sock`: `rtop` in the order of memory.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"rtop");
 
@@ -132,12 +130,14 @@ pub struct ReplyMessage {
     pub accepted: u32,
     /// A [`Mode`].
     pub mode: u32,
-    /// Bits of [`FaultSet`].
-    pub causes: u32,
     /// Bits of [`InterlockSet`].
     pub interlocks: u32,
     /// A [`Refusal`].
     pub refusal: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Bits of [`FaultSet`].
+    pub causes: u64,
 }
 
 impl RequestMessage {
@@ -158,9 +158,10 @@ impl ReplyMessage {
             id,
             accepted: reply.accepted.into(),
             mode: reply.mode.bits(),
-            causes: reply.causes.0,
             interlocks: reply.interlocks.0,
             refusal: reply.refusal as u32,
+            reserved: 0,
+            causes: reply.causes.0,
         }
     }
 
@@ -189,32 +190,13 @@ pub fn request(
     timeout: Duration,
 ) -> Result<OperatorReply, ShmError> {
     const ID: u32 = 1;
-    let end = Instant::now() + timeout;
-    let path = || run_dir.join(OPERATOR_SOCKET);
-    let closed = || ShmError::Closed { socket: path() };
-    let garbage = |problem: &str| ShmError::Garbage { socket: path(), problem: problem.to_owned() };
+    let path = run_dir.join(OPERATOR_SOCKET);
     let socket = connect_to(run_dir, OPERATOR_SOCKET, &format!("in {}", run_dir.display()))?;
-    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    match send(socket.as_raw_fd(), RequestMessage::new(kind, ID).as_bytes(), flags) {
-        Ok(_) => {}
-        Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(closed()),
-        Err(source) => return Err(ShmError::system("ask fast-loop", source)),
-    }
-    let left = end.saturating_duration_since(Instant::now());
-    let is_there = wait_readable(socket.as_fd(), left)
-        .map_err(|source| ShmError::system("wait for fast-loop", source))?;
-    if !is_there {
-        return Err(ShmError::Timeout { socket: path(), timeout_ms: timeout.as_millis() });
-    }
-    let mut bytes = [0; size_of::<ReplyMessage>() + 1];
-    let len = match recv(socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
-        Ok(0) | Err(Errno::ECONNRESET) => return Err(closed()),
-        Ok(len) => len,
-        Err(source) => return Err(ShmError::system("hear fast-loop", source)),
-    };
-    let message = bytes.get(..len).map(ReplyMessage::read_from_bytes);
-    let Some(Ok(message)) = message else {
-        return Err(garbage("its size"));
-    };
-    message.reply().filter(|_| message.id == ID).ok_or_else(|| garbage("another build's"))
+    let asked = RequestMessage::new(kind, ID);
+    let (message, _) = ask::<ReplyMessage>(socket.as_fd(), &path, &asked, timeout)?;
+    let reply = message.reply().filter(|_| message.id == ID);
+    reply.ok_or_else(|| ShmError::Garbage {
+        socket: path,
+        problem: format!("{message:?}, expected version {VERSION}, id {ID}"),
+    })
 }

@@ -20,7 +20,7 @@ pub const SEGMENTS_SOCKET: &str = "segments.sock";
 /// Name of the operator's socket in the run directory.
 pub const OPERATOR_SOCKET: &str = "operator.sock";
 /// Raised with every change of a message.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// First word of each message on `segments.sock`: `rtsg` in the order of memory.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"rtsg");
 /// Room for a process's or a record's name.
@@ -105,12 +105,15 @@ codes! {
     AlreadyWritten = 26;
     /// Its writer has not attached yet.
     NotYetWritten = 27;
-    /// The loop's process cannot get the memory: `found` is the errno, `bytes` the size.
+    /// The loop's process cannot get the memory or a descriptor: `found` is the errno, `expected`
+    /// the limit that it speaks of, `bytes` the size.
     NoMemory = 28;
     /// The offered memory was changed before it was sealed.
     Tampered = 29;
     /// `Mapped` came too late, or without an offer.
     NoOffer = 30;
+    /// The loop's process may not lock the memory; the rest as for `NoMemory`.
+    CannotLock = 31;
 }
 
 /// A guest's message.
@@ -153,13 +156,13 @@ pub struct Reply {
     pub pid: u32,
     /// To be given back in `Mapped` (`Offered`).
     pub token: u64,
-    /// What the loop expected (`Layout`, `Version`).
+    /// What the loop expected (`Layout`, `Version`), or its limit (`NoMemory`, `CannotLock`).
     pub expected: u64,
-    /// What it found (`Layout`, `Version`), or an errno (`NoMemory`).
+    /// What it found (`Layout`, `Version`), or an errno (`NoMemory`, `CannotLock`).
     pub found: u64,
     /// Generation in the segment's header (`Granted`, `Offered`).
     pub generation: u64,
-    /// Size of the segment (`Granted`, `Offered`, `NoMemory`).
+    /// Size of the segment (`Granted`, `Offered`, `NoMemory`, `CannotLock`).
     pub bytes: u64,
 }
 

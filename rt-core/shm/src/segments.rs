@@ -39,14 +39,12 @@ impl Segments {
     ///
     /// # Errors
     /// [`ShmError::NoMemory`] names the segment and the limit that was met; what was created before
-    /// is never handed out. [`ShmError::RunDir`] if the robot's name is empty or longer than 47
+    /// is never handed out. [`ShmError::Name`] if the robot's name is empty or longer than 47
     /// bytes.
     pub fn create(robot: &str, include_sim: bool, lock: bool) -> Result<Self, ShmError> {
         if robot.is_empty() || protocol::text::<{ protocol::ROBOT_BYTES }>(robot).is_none() {
-            return Err(ShmError::RunDir {
-                dir: robot.into(),
-                problem: format!("a robot's name has 1 to {} bytes", protocol::ROBOT_BYTES - 1),
-            });
+            let bytes_max = protocol::ROBOT_BYTES - 1;
+            return Err(ShmError::Name { what: "robot", name: robot.to_owned(), bytes_max });
         }
         // Differs from one life of the loop to the next; nobody compares it with a clock.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -23,10 +23,11 @@ use rt_wire::topics::{self, Topic};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::endpoint::{Endpoint, Event, Sender};
-use crate::memfd::{Memfd, cannot_lock};
+use crate::error::errno;
+use crate::memfd::{Memfd, cannot_lock, no_memory};
 use crate::protocol::{Code, Op, Reply, Request, SEGMENTS_SOCKET, VERSION, name_of};
 use crate::segments::is_same;
-use crate::{Access, Mapping, RunLock, Segments, ShmError, protocol, shapes};
+use crate::{Access, Lack, Mapping, RunLock, Segments, ShmError, protocol, shapes};
 
 /// How long a peer may take to map what it was offered.
 const OFFER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -105,12 +106,10 @@ fn no(code: Code) -> Reply {
 /// The reply to a request that failed for want of something here, or for what the peer did.
 fn failed(error: &ShmError) -> Reply {
     match error {
-        ShmError::NotTrusted { .. } | ShmError::Attach { .. } => no(Code::Tampered),
-        ShmError::NoMemory { bytes, source, .. } => {
-            Reply { bytes: *bytes as u64, found: *source as u64, ..no(Code::NoMemory) }
-        }
-        ShmError::System { source, .. } => Reply { found: *source as u64, ..no(Code::NoMemory) },
-        _ => no(Code::NoMemory),
+        ShmError::NoMemory { lack, .. } => lack.to_reply(),
+        ShmError::System { source, .. } => Lack::of_memory(0, *source).to_reply(),
+        // Its seal, its size or its header is not what it was when it was offered.
+        _ => no(Code::Tampered),
     }
 }
 
@@ -252,7 +251,8 @@ impl SegmentServer {
                 (&installed.reader, installed.bytes, installed.generation)
             }
         };
-        let fd = fd.try_clone().map_err(|error| failed(&ShmError::io("copy", &error)))?;
+        let fd =
+            fd.try_clone().map_err(|error| Lack::of_memory(bytes, errno(&error)).to_reply())?;
         self.attached(id);
         let reply = Reply { generation, bytes: bytes as u64, ..no(Code::Granted) };
         Ok(Answer { reply, fd: Some(fd) })
@@ -312,9 +312,10 @@ impl SegmentServer {
         let memfd = Memfd::create(&segment, shape.words(topic))?;
         let mapping = memfd.map(Access::ReadWrite)?;
         (shape.create_slot)(mapping.words(), identity)
-            .map_err(|source| ShmError::Attach { segment, source })?;
+            .map_err(|source| ShmError::Attach { segment: segment.clone(), source })?;
         let fd = memfd.fd().try_clone_to_owned();
-        Ok((memfd, fd.map_err(|error| ShmError::io("copy a descriptor", &error))?))
+        let fd = fd.map_err(|error| no_memory(&segment, memfd.bytes(), errno(&error)))?;
+        Ok((memfd, fd))
     }
 
     /// Pid of another live process that writes this slot, or is about to.

@@ -167,7 +167,6 @@ struct OldCommand {
 
 impl FieldType for OldCommand {
     const TYPE_NAME: &'static str = "Command";
-    const TYPE_HASH: u64 = Self::LAYOUT_HASH;
 }
 
 impl Record for OldCommand {

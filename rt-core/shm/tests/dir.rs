@@ -156,5 +156,11 @@ fn a_path_too_long_for_a_socket_still_serves() {
 fn a_robot_without_a_name_is_refused() {
     assert!(Segments::create("", false, false).is_err());
     let error = Segments::create(&"x".repeat(48), false, false).expect_err("too long");
-    assert!(error.to_string().contains("1 to 47 bytes"), "{error}");
+    let named = format!("robot `{}`: 48 bytes, expected 1 to 47", "x".repeat(48));
+    assert!(error.to_string().starts_with(&named), "{error}");
+    let dir = run_dir();
+    let _loop = TestLoop::start(dir.path());
+    let error = Client::connect(dir.path(), ROBOT, "a-process-without-end").expect_err("no room");
+    let named = "process `a-process-without-end`: 21 bytes, expected 1 to 15";
+    assert!(error.to_string().starts_with(named), "{error}");
 }

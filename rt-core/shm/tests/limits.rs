@@ -40,18 +40,23 @@ fn a_limit_that_is_reached_is_an_error_that_names_it() {
     assert!(matches!(error, ShmError::NoMemory { .. }), "{error}");
     let text = error.to_string();
     assert!(text.starts_with("segment sim-donkey.fast-loop.telemetry.ring: no memory"), "{text}");
-    assert!(text.contains("raise it (`ulimit -f`)"), "{text}");
+    assert!(text.contains("RLIMIT_FSIZE is 4096 bytes: raise it with `ulimit -f`"), "{text}");
 
     // The lowest free descriptor is the first above the limit.
     let files = open_files();
     let error = under(Resource::RLIMIT_NOFILE, files - 1, create);
-    assert!(error.to_string().contains("raise RLIMIT_NOFILE"), "{error}");
+    let text = error.to_string();
+    let named = format!("RLIMIT_NOFILE is {} open files: raise it with `ulimit -n`", files - 1);
+    assert!(text.contains(": no descriptor: EMFILE") && text.contains(&named), "{text}");
 
     // A peer that attaches when there is nothing left hears of it, and the server lives on.
     let attach = || pilot.slot_writer::<Command>(&COMMANDS[2]).expect_err("too little");
     let error = under(Resource::RLIMIT_FSIZE, 8, attach);
     assert!(matches!(error, ShmError::NoMemory { .. }), "{error}");
-    assert!(error.to_string().contains("sim-donkey.pilot.command.slot"), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("segment sim-donkey.pilot.command.slot: no memory for"), "{text}");
+    assert!(text.contains("RLIMIT_FSIZE is 8 bytes"), "{text}");
+    // The limit that was met is the loop's: this side may have another.
     pilot.slot_writer::<Command>(&COMMANDS[2]).expect("there is room again");
     pilot.ring_reader::<Telemetry>(&TELEMETRY).expect("undisturbed");
     assert_eq!(test_loop.world.lock().unwrap().installed.len(), 1);

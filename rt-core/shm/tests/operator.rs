@@ -218,7 +218,7 @@ fn garbage_closes_its_connection_and_the_next_request_is_served() {
     let mut bad: Vec<Vec<u8>> = [1, 15, 17, 300].map(|len| vec![0xa5; len]).to_vec();
     for request in [
         RequestMessage { magic: 0, ..good },
-        RequestMessage { version: 2, ..good },
+        RequestMessage { version: good.version + 1, ..good },
         RequestMessage { kind: 0, ..good },
         RequestMessage { kind: 77, ..good },
     ] {

@@ -5,6 +5,7 @@
 //! tests/bad_robots.rs.
 
 use super::schema::{SCHEMA, choices, in_words, properties, types};
+use crate::errors::shortened;
 use crate::json::{Content, Member, Node, Position};
 use crate::{ConfigError, nearest};
 use serde_json::Value;
@@ -92,7 +93,7 @@ impl Check<'_> {
             && !choices.contains(&text)
         {
             self.errors.push(
-                ConfigError::whole_file(self.file, in_words(schema), shortened(value))
+                ConfigError::whole_file(self.file, in_words(schema), shortened(&value.to_string()))
                     .at(at.line, at.column)
                     .key(key)
                     .nearest(nearest(text, choices)),
@@ -106,7 +107,7 @@ impl Check<'_> {
             let fits = schema.get("format").and_then(Value::as_str) != Some("uint32")
                 || number <= f64::from(u32::MAX);
             if !inside || !fits {
-                self.refuse(at, key, in_words(schema), shortened(value));
+                self.refuse(at, key, in_words(schema), shortened(&value.to_string()));
             }
         }
     }
@@ -160,15 +161,6 @@ fn found(content: &Content) -> String {
     match content {
         Content::Object(_) => "an object".to_owned(),
         Content::List(_) => "a list".to_owned(),
-        Content::Scalar(value) => shortened(value),
+        Content::Scalar(value) => shortened(&value.to_string()),
     }
-}
-
-fn shortened(value: &Value) -> String {
-    const LETTERS_MAX: usize = 60;
-    let text = value.to_string();
-    if text.chars().count() <= LETTERS_MAX {
-        return text;
-    }
-    text.chars().take(LETTERS_MAX).chain("…".chars()).collect()
 }

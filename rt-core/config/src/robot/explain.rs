@@ -8,8 +8,8 @@ use crate::ConfigErrors;
 use crate::json::{Node, parse};
 use serde_json::Value;
 
-/// Every key of a robot file, or of the built-in robot of that name: its value, where it comes from, its range, unit and
-/// default, and what it is for. Errors: as [`Robot::resolve`].
+/// Every key of a robot file, or of the built-in robot of that name: its value, where it comes from,
+/// its range, unit and default, and what it is for. Errors: as [`Robot::resolve`].
 pub fn explain(name_or_file: &str) -> Result<String, ConfigErrors> {
     let (text, name) = super::resolve(name_or_file)?;
     let robot = Robot::from_json(&text, &name)?;

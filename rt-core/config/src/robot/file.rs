@@ -88,6 +88,9 @@ pub struct RobotFile {
     /// The `pilot` process: pure pursuit and a speed controller.
     #[serde(default)]
     pub pilot: Pilot,
+    /// The `teleop` process: a person at a gamepad or a keyboard.
+    #[serde(default)]
+    pub teleop: Teleop,
     /// The `rlds-logger` process.
     #[serde(default)]
     pub rlds_logger: RldsLogger,
@@ -254,8 +257,26 @@ block! {
         /// IEC 60204-1 category of a controlled stop: 1 ramps down, 0 cuts at once (a drive without
         /// a ramp).
         stop_category: u8 = 1, 0..=1 "category";
-        /// A larger acceleration is an outlier of the IMU; on a real board at most 160.
+        /// An acceleration of this magnitude or more is an outlier of the IMU; on a real board at
+        /// most 160.
         imu_max_m_per_s2: f64 = 160.0, 20.0..=2000.0 "m/s²";
+        /// At this throttle, or at `throttle_max` where that is less, the wheel must turn; on a real
+        /// board at most 0.3.
+        stall_throttle: f64 = 0.3, 0.05..=1.0 "of full throttle";
+        /// A wheel that stands still for this long under `stall_throttle` is a stall; on a real
+        /// board at most 1000.
+        stall_after_ms: u32 = 1000, 100..=60_000 "ms";
+        /// A wheel this slow, or slower, counts as still; above what the encoder's noise shows.
+        standstill_m_per_s: f64 = 0.05, 0.005..=1.0 "m/s";
+        /// With neutral throttle the car slows down at least by this, whatever the ESC and the floor;
+        /// measure it on the smoothest floor, and take a third off for slopes.
+        coast_down_min_m_per_s2: f64 = 0.3, 0.0..=10.0 "m/s²";
+        /// How far the measured speed may be above that coast-down: noise of the encoder, lag of the
+        /// ESC.
+        runaway_margin_m_per_s: f64 = 0.3, 0.02..=5.0 "m/s";
+        /// A wheel above its coast-down for this long is a runaway, an e-stop; on a real board at
+        /// most 500.
+        runaway_after_ms: u32 = 500, 50..=60_000 "ms";
     }
 }
 
@@ -269,6 +290,8 @@ block! {
         inference_stale_ms: u32 = 190, 20..=5000 "ms";
         /// A driving `pilot` that sends no good command for this long is stale: the car stops.
         pilot_stale_ms: u32 = 90, 20..=5000 "ms";
+        /// A `teleop` command made longer ago than this, by its own stamp, is refused.
+        teleop_age_max_ms: u32 = 250, 20..=5000 "ms";
         /// A sidecar silent for this long is late: its commands are ignored.
         heartbeat_late_ms: u32 = 200, 20..=10_000 "ms";
         /// A required sidecar silent for this long is lost: the car stops.
@@ -293,7 +316,7 @@ block! {
     pub struct Battery {
         /// Cells in series.
         cells: u32 = 2, 1..=14 "cells";
-        /// Below this people are warned.
+        /// Below this people are warned: about a fifth of the charge is left.
         warn_v_per_cell: f64 = 3.5, 2.0..=4.5 "V per cell";
         /// Below this for `degraded_ms` the car stops and cannot be armed.
         degraded_v_per_cell: f64 = 3.3, 2.0..=4.5 "V per cell";
@@ -345,7 +368,7 @@ block! {
 
 block! {
     /// The user id of each process; null: the same user as the loop ("isolation: none" in the
-    /// report).
+    /// report), which a real board does not allow.
     pub struct Uids {
         /// User of `teleop`.
         teleop: Option<u32> = None, 0..=4_294_967_294_u32 "uid";
@@ -405,6 +428,103 @@ block! {
         speed_ki_per_m: f64 = 0.15, 0.0..=10.0 "throttle per m";
         /// Throttle for each m/s² by which the speed error changes.
         speed_kd_per_m_per_s2: f64 = 0.0, 0.0..=10.0 "throttle per m/s²";
+    }
+}
+
+block! {
+    /// The `teleop` process: a person at a gamepad or a keyboard.
+    pub struct Teleop {
+        /// How often it sends a command; within `timeouts.teleop_stale_ms` at least two.
+        rate_hz: u32 = 50, 5..=200 "Hz";
+        /// How long each command stays valid; at least one of its periods, at most
+        /// `timeouts.teleop_stale_ms`.
+        command_valid_ms: u32 = 120, 5..=5000 "ms";
+        /// Forward throttle at the end of the stick; `limits.throttle_max` holds besides, and 0
+        /// cannot move.
+        throttle_max: f64 = 0.0, 0.0..=1.0 "of full throttle";
+        /// Reverse throttle at the end of the stick; `limits.reverse_max` holds besides, and 0 never
+        /// reverses.
+        reverse_max: f64 = 0.0, 0.0..=1.0 "of full throttle";
+        /// A stick nearer to its middle than this is in the middle.
+        dead_zone: f64 = 0.08, 0.0..=0.5 "of the way";
+        /// How gentle the stick is around its middle: 0 is straight, 1 is its third power.
+        expo: f64 = 0.3, 0.0..=1.0 "share";
+        /// A terminal tells no release of a key: a key that repeats counts as held for this long
+        /// after it was last heard; on a real board at most the default.
+        key_hold_ms: u32 = 300, 50..=2000 "ms";
+        /// A key that does not repeat yet counts as held for this long, because a terminal waits
+        /// before the first repeat; on a real board at most the default.
+        key_first_hold_ms: u32 = 700, 50..=2000 "ms";
+        /// Which button and which stick of the gamepad does what.
+        pad: TeleopPad = TeleopPad::default();
+    }
+}
+
+/// An axis of a gamepad, by its name in Linux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PadAxis {
+    /// Left stick, sideways.
+    AbsX,
+    /// Left stick, up and down.
+    AbsY,
+    /// Right stick, sideways, of some pads; the left trigger of most.
+    AbsZ,
+    /// Right stick, sideways, of most pads.
+    AbsRx,
+    /// Right stick, up and down, of most pads.
+    AbsRy,
+    /// Right stick, up and down, of some pads; the right trigger of most.
+    AbsRz,
+}
+
+/// A button of a gamepad, by its name in Linux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PadButton {
+    /// The lowest of the four: A, or a cross.
+    BtnSouth,
+    /// The right one of the four: B, or a circle.
+    BtnEast,
+    /// The upper one of the four: Y, or a triangle.
+    BtnNorth,
+    /// The left one of the four: X, or a square.
+    BtnWest,
+    /// Left shoulder.
+    BtnTl,
+    /// Right shoulder.
+    BtnTr,
+    /// Left trigger, on pads where it is a button.
+    BtnTl2,
+    /// Right trigger, on pads where it is a button.
+    BtnTr2,
+    /// Select, or back.
+    BtnSelect,
+    /// Start.
+    BtnStart,
+    /// The maker's button in the middle.
+    BtnMode,
+    /// Left stick, pressed.
+    BtnThumbl,
+    /// Right stick, pressed.
+    BtnThumbr,
+}
+
+block! {
+    /// Which button and which stick of the gamepad does what; each does one thing.
+    pub struct TeleopPad {
+        /// Stick that steers: to the left is left.
+        steering_axis: PadAxis = PadAxis::AbsX;
+        /// Stick of the throttle: up is forward.
+        throttle_axis: PadAxis = PadAxis::AbsRy;
+        /// Must be held all the time: the car stops when it is let go.
+        dead_man_button: PadButton = PadButton::BtnTl;
+        /// Cuts the drive at once.
+        estop_button: PadButton = PadButton::BtnEast;
+        /// Asks to arm, with the dead-man button held and the sticks in the middle.
+        arm_button: PadButton = PadButton::BtnStart;
+        /// Stops, then disarms.
+        disarm_button: PadButton = PadButton::BtnSelect;
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) fn limits(robot: &RobotFile) -> Limits {
         centre_after_ns: ms(limits.centre_after_ms),
         reset_press_min_ns: ms(timeouts.reset_press_min_ms),
         reset_press_max_ns: ms(timeouts.reset_press_max_ms),
+        teleop_age_max_ns: ms(timeouts.teleop_age_max_ms),
+        stall_after_ns: ms(limits.stall_after_ms),
+        runaway_after_ns: ms(limits.runaway_after_ms),
         late_consecutive: timing.late_consecutive,
         late_per_1000: timing.late_per_1000,
         // In the order of rt_wire::SOURCES; tests/robots.rs holds the two together.
@@ -60,9 +63,16 @@ pub(super) fn limits(robot: &RobotFile) -> Limits {
         heartbeats_required: heartbeats_required(&robot.sidecars.required),
         battery_low_mv: whole((robot.battery.degraded_v_per_cell * cells * 1000.0).round()),
         battery_critical_mv: whole((robot.battery.critical_v_per_cell * cells * 1000.0).round()),
+        battery_warn_mv: whole((robot.battery.warn_v_per_cell * cells * 1000.0).round()),
+        temperature_warn_milli_c: milli(robot.soc.warn_c),
         temperature_high_milli_c: milli(robot.soc.degraded_c),
         temperature_critical_milli_c: milli(robot.soc.critical_c),
         imu_max_mm_per_s2: whole((limits.imu_max_m_per_s2 * 1000.0).round()),
+        // A level that the cap never reaches would never find a stall.
+        stall_level: level_of(limits.stall_throttle.min(limits.throttle_max)).max(1),
+        standstill_mm_per_s: whole((limits.standstill_m_per_s * 1000.0).floor()),
+        coast_down_min_mm_per_s2: whole((limits.coast_down_min_m_per_s2 * 1000.0).ceil()),
+        runaway_margin_mm_per_s: whole((limits.runaway_margin_m_per_s * 1000.0).floor()),
         stop_category: u32::from(limits.stop_category),
         flags: LimitsFlags::EMPTY
             .with(LimitsFlags::REAL_BOARD, robot.board.is_real())

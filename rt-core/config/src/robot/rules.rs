@@ -26,6 +26,7 @@ pub(super) fn broken(robot: &RobotFile, root: &Node, file: &str) -> Vec<ConfigEr
     rules.timeouts();
     rules.thresholds();
     rules.sidecars();
+    rules.teleop();
     rules.pilot_and_logger();
     if robot.board.is_real() {
         rules.real_board();
@@ -202,6 +203,34 @@ impl Rules<'_> {
         let doubled = (1..required.len()).filter(|&i| required[..i].contains(&required[i]));
         for i in doubled.collect::<Vec<_>>() {
             self.refuse("sidecars.required", "each sidecar once", format!("entry {i} again"));
+        }
+    }
+
+    fn teleop(&mut self) {
+        let (teleop, timeouts) = (&self.robot.teleop, &self.robot.timeouts);
+        let stale_ms = timeouts.teleop_stale_ms;
+        let why = "two commands within timeouts.teleop_stale_ms";
+        self.at_least("teleop.rate_hz", teleop.rate_hz, 2000_u32.div_ceil(stale_ms), why);
+        let (valid_ms, period_ms) = (teleop.command_valid_ms, 1000_u32.div_ceil(teleop.rate_hz));
+        self.at_least("teleop.command_valid_ms", valid_ms, period_ms, "one teleop period");
+        let why = "timeouts.teleop_stale_ms";
+        self.at_most("teleop.command_valid_ms", valid_ms, stale_ms, why);
+
+        let pad = &teleop.pad;
+        if pad.steering_axis == pad.throttle_axis {
+            self.refuse("teleop.pad.throttle_axis", "a stick of its own", "that of the steering");
+        }
+        let buttons = [
+            ("teleop.pad.dead_man_button", pad.dead_man_button),
+            ("teleop.pad.estop_button", pad.estop_button),
+            ("teleop.pad.arm_button", pad.arm_button),
+            ("teleop.pad.disarm_button", pad.disarm_button),
+        ];
+        for (place, (key, button)) in buttons.iter().enumerate() {
+            let taken = buttons[..place].iter().find(|(_, used)| used == button);
+            if let Some((other, _)) = taken {
+                self.refuse(key, "a button of its own", format!("that of {other}"));
+            }
         }
     }
 

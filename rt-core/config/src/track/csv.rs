@@ -5,6 +5,7 @@
 //! tests/tracks.rs.
 
 use super::{POINTS_MAX, Track, TrackPoint, crossing};
+use crate::errors::shortened;
 use crate::{ConfigError, ConfigErrors};
 use std::ops::RangeInclusive;
 
@@ -115,7 +116,7 @@ fn row(content: &str, scale: f64) -> Result<TrackPoint, Wrong> {
         }
         numbers[i] = number * scale;
         if numbers[i].abs() > COORDINATE_M_MAX {
-            return Err(wrong("at most 1000000 m after scaling"));
+            return Err(wrong(&format!("at most {COORDINATE_M_MAX} m after scaling")));
         }
         if i >= 2 && numbers[i] <= 0.0 {
             return Err(wrong("a width above 0 m"));
@@ -123,14 +124,6 @@ fn row(content: &str, scale: f64) -> Result<TrackPoint, Wrong> {
     }
     let [x_m, y_m, w_right_m, w_left_m] = numbers;
     Ok(TrackPoint { x_m, y_m, w_right_m, w_left_m })
-}
-
-fn shortened(text: &str) -> String {
-    const LETTERS_MAX: usize = 60;
-    if text.chars().count() <= LETTERS_MAX {
-        return text.to_owned();
-    }
-    text.chars().take(LETTERS_MAX).chain("…".chars()).collect()
 }
 
 /// What is wrong with the rows as one closed line.

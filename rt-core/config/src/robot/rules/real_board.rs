@@ -11,13 +11,14 @@ use serde_json::Value;
 const WHY: &str = "a real board may not be looser than safety.md";
 
 /// A real board may set these lower than the default, never higher.
-const NEVER_ABOVE: [&str; 20] = [
+const NEVER_ABOVE: [&str; 26] = [
     "timing.late_consecutive",
     "timing.late_per_1000",
     "timing.neutral_after_us",
     "timeouts.teleop_stale_ms",
     "timeouts.inference_stale_ms",
     "timeouts.pilot_stale_ms",
+    "timeouts.teleop_age_max_ms",
     "timeouts.heartbeat_late_ms",
     "timeouts.heartbeat_lost_ms",
     "timeouts.command_expiry_max_ms",
@@ -25,8 +26,13 @@ const NEVER_ABOVE: [&str; 20] = [
     "timeouts.relay_feedback_ms",
     "timeouts.undervoltage_ms",
     "timeouts.reset_press_max_ms",
+    "teleop.key_hold_ms",
+    "teleop.key_first_hold_ms",
     "limits.safe_stop_ms",
     "limits.imu_max_m_per_s2",
+    "limits.stall_throttle",
+    "limits.stall_after_ms",
+    "limits.runaway_after_ms",
     "battery.degraded_ms",
     "soc.degraded_ms",
     "soc.warn_c",
@@ -123,7 +129,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Two processes of one user could write each other's slots.
+    /// Two processes of one user could write each other's slots, and one of the loop's could write
+    /// everybody's.
     fn real_board_separates_users(&mut self) {
         let uids = &self.robot.uids;
         let mut taken: Vec<(&str, u32)> = Vec::new();
@@ -136,7 +143,10 @@ impl Rules<'_> {
             ("uids.trainer", uids.trainer),
             ("uids.gateway", uids.gateway),
         ] {
-            let Some(uid) = uid else { continue };
+            let Some(uid) = uid else {
+                self.refuse(key, "a user of its own on a real board", "null: that of the loop");
+                continue;
+            };
             if let Some((other, _)) = taken.iter().find(|(_, used)| *used == uid) {
                 self.refuse(key, "a user of its own", format!("{uid}, as {other}"));
             }
