@@ -3,12 +3,16 @@
 //! It decides how a [`PulseFrame`] reaches a wire and how a wire becomes an [`Observation`]. It must
 //! never judge: whether the car may move is the kernel's. `sim` is a board like any other: nothing
 //! in the loop knows that its pins are slots in shared memory. Slow buses never run in the loop; a
-//! board that has one returns a [`BusTask`], and exchanges newest values with it through slots.
-//! Shown by: `tests/sim.rs`.
+//! board that has one returns a [`BusTask`] for each device, and exchanges newest values with it
+//! through slots ([`reading_slot`]). Shown by: `tests/sim.rs`, `tests/reading.rs`.
 #![deny(missing_docs)]
 
+mod bus;
+mod reading;
 mod sim;
 
+pub use bus::{BUS_PERIOD_US_MIN, BusError, BusTask};
+pub use reading::{Reading, ReadingReader, ReadingWriter, process_slot, reading_slot};
 pub use sim::SimBoard;
 
 use core::fmt;
@@ -59,16 +63,6 @@ impl fmt::Display for DriveError {
 
 impl core::error::Error for DriveError {}
 
-/// A slow bus, run by the fast loop's process on a second real-time thread at lower priority.
-pub trait BusTask: Send {
-    /// Name of its thread, at most 15 characters.
-    fn name(&self) -> &'static str;
-    /// Nominal time between two runs, in µs.
-    fn period_us(&self) -> u32;
-    /// One exchange with the bus; it may wait for the bus, and for nothing else.
-    fn run(&mut self, now: MonoNs);
-}
-
 /// The hardware timer that reboots the computer when housekeeping stops feeding it.
 pub trait Watchdog: Send {
     /// Puts the reboot off once more.
@@ -82,7 +76,7 @@ pub trait Watchdog: Send {
 pub struct Opened<B> {
     /// For the loop thread.
     pub board: B,
-    /// For the bus thread.
+    /// For the bus thread; empty where the board has no slow bus.
     pub bus_tasks: Vec<Box<dyn BusTask>>,
     /// For the housekeeping thread.
     pub watchdog: Option<Box<dyn Watchdog>>,

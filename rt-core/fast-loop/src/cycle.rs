@@ -2,12 +2,14 @@
 //!
 //! It runs at its own pace and never answers anyone. Between the seal and its end it makes no system
 //! call but `clock_nanosleep` and the board's own, takes no lock, allocates nothing and touches no
-//! page for the first time. It decides nothing: that is the kernel's. Shown by: the tests crate.
+//! page for the first time. It decides nothing: that is the kernel's. Shown by: the tests below, and
+//! the tests crate.
 
 use crate::clock;
 use crate::counters::Counters;
 use crate::grid::Grid;
 use crate::inlets::Inlets;
+use crate::mirror::Mirror;
 use crate::sealed_alloc;
 use crate::spin::Spin;
 use rt_board::Board;
@@ -21,6 +23,8 @@ pub struct Loop<B> {
     pub board: B,
     /// Decides.
     pub kernel: Kernel,
+    /// Finds a bit that flipped in the kernel between two cycles.
+    pub mirror: Mirror,
     /// What the others say.
     pub inlets: Inlets,
     /// Where every cycle is told.
@@ -118,11 +122,20 @@ impl<B: Board> Loop<B> {
     /// Reads, judges and drives; says when the pins were driven.
     fn judge_and_drive(&mut self, record: &mut Telemetry) -> MonoNs {
         let now = record.release.woke_at;
-        record.observation.drive_error_count = self.drive_errors;
         self.board.read(now, &mut record.observation);
         self.inlets.copy(&mut record.inbox, &mut self.board);
+        // After the board, whose word these are not.
+        record.observation.drive_error_count = self.drive_errors;
+        record.observation.integrity =
+            self.mirror.compare(self.kernel.state(), self.kernel.limits());
         record.outcome = self.kernel.step(&record.release, &record.observation, &record.inbox);
-        let driven = self.board.drive(record.release.cycle_index, now, &record.outcome.pulses);
+        self.mirror.refresh(self.kernel.state());
+        let driven = if record.observation.integrity.is_empty() {
+            self.board.drive(record.release.cycle_index, now, &record.outcome.pulses)
+        } else {
+            // The neutral pulse of damaged limits may be none: the board has its own.
+            self.board.safe(now)
+        };
         // Judged in the next cycle, as part of what is observed then.
         self.drive_errors = if driven.is_ok() { 0 } else { self.drive_errors.saturating_add(1) };
         clock::now()
@@ -147,3 +160,6 @@ fn ends_here(flags: &HousekeepingFlags, outcome: &Outcome) -> bool {
     let at_rest = !outcome.mode.get().is_some_and(Mode::relay_allowed);
     flags.has(HousekeepingFlags::SHUTDOWN) && at_rest
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,15 @@
 //! Housekeeping: everything the loop's process must do that may wait.
 //!
 //! It serves `segments.sock` and `operator.sock`, reads the loop thread's counters, takes all signals
-//! and feeds the watchdog. It must never make the loop wait, never drive a pin, and never judge: what
-//! it learns goes to the kernel as a record, and what the kernel decides it reads from telemetry like
-//! anybody else. Shown by: the tests below, and the tests crate.
+//! and feeds the watchdog, checks configuration and canaries ([`integrity`]), and says what the bus
+//! thread may not say itself. It must never make the
+//! loop wait, never drive a pin, and never judge: what it learns goes to the kernel as a record, and
+//! what the kernel decides it reads from telemetry like anybody else. Shown by: the tests below, and
+//! the tests crate.
 
+mod integrity;
+
+use crate::bus::BusThread;
 use crate::clock;
 use crate::counters::{Counters, resident_bytes};
 use crate::cycle::Ended;
@@ -13,8 +18,8 @@ use crate::realtime::Granted;
 use crate::say::say;
 use crate::sealed_alloc;
 use crate::startup::StartError;
-use nix::sys::signal::SigSet;
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use integrity::Integrity;
+use nix::sys::signalfd::SignalFd;
 use rt_board::Watchdog;
 use rt_config::Robot;
 use rt_ring::{Read, RingReader, SlotWriter};
@@ -22,8 +27,9 @@ use rt_shm::operator::{OperatorReply, Refusal};
 use rt_shm::{Mapping, OperatorServer, Pending, Rules, RunLock, SegmentServer, Segments};
 use rt_wire::topics::{self, Topic};
 use rt_wire::{
-    EstopRequest, HEARTBEAT_SOURCES, Health, HealthFlags, Housekeeping, HousekeepingFlags, Mode,
-    MonoNs, OperatorKind, OperatorRequest, Raw, Record, Sign, Source, Telemetry,
+    EstopRequest, FaultSet, HEARTBEAT_SOURCES, Health, HealthFlags, Housekeeping,
+    HousekeepingFlags, Limits, Mode, MonoNs, OperatorKind, OperatorRequest, Outcome, Raw, Record,
+    Sign, Source, Telemetry,
 };
 use std::thread::JoinHandle;
 
@@ -31,6 +37,8 @@ use std::thread::JoinHandle;
 const WAIT_MS: u16 = 10;
 /// Time between two looks at the counters.
 const LOOK_NS: u64 = 100_000_000;
+/// Between two checks of the memory that must not change: with the look's own period, a second.
+const CHECK_NS: u64 = 1_000_000_000 - LOOK_NS;
 /// An operator hears "timeout" if the loop has not answered by then.
 const ANSWER_WITHIN_NS: u64 = 1_000_000_000;
 /// Attaches of one slot in the life of the process: each keeps a page mapped for the loop.
@@ -65,7 +73,9 @@ pub struct Housekeeper {
     operator_sequence: u64,
     estop_sequence: u64,
     word: Housekeeping,
-    required: u32,
+    limits: Limits,
+    integrity: Integrity,
+    check_at: MonoNs,
     shutdown: bool,
     fed_at_cycle: u64,
 }
@@ -145,6 +155,8 @@ impl Housekeeper {
             segments.identity(&topics::HEALTH),
         )?;
         let operator = OperatorServer::bind(lock, &robot.file().operators.uids)?;
+        let limits = robot.limits();
+        let integrity = Integrity::new(robot, &limits, &segments);
         let own = nix::unistd::geteuid().as_raw();
         Ok(Self {
             server: SegmentServer::bind(lock, segments)?,
@@ -162,7 +174,9 @@ impl Housekeeper {
             operator_sequence: 0,
             estop_sequence: 0,
             word: Housekeeping::default(),
-            required: robot.limits().heartbeats_required,
+            limits,
+            integrity,
+            check_at: MonoNs(0),
             shutdown: false,
             fed_at_cycle: 0,
         })
@@ -175,20 +189,18 @@ impl Housekeeper {
     pub fn run(
         &mut self,
         facts: &Facts,
-        signals: &SigSet,
+        signals: &SignalFd,
         loop_thread: &JoinHandle<Ended>,
+        mut bus: Option<&mut BusThread>,
     ) -> Result<(), StartError> {
         let refused = |what, error: nix::Error| StartError::System { what, why: error.to_string() };
-        let signal_fd =
-            SignalFd::with_flags(signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-                .map_err(|error| refused("signals", error))?;
         let mut look_at = MonoNs(0);
         while !loop_thread.is_finished() {
             rt_shm::wait(&self.server, &self.operator, WAIT_MS)?;
             self.server.poll(0, &mut self.link)?;
             self.take_requests()?;
             if let Some(signal) =
-                signal_fd.read_signal().map_err(|error| refused("signals", error))?
+                signals.read_signal().map_err(|error| refused("signals", error))?
             {
                 say(format_args!("signal {}: controlled stop, then exit", signal.ssi_signo));
                 self.shut_down(facts);
@@ -197,8 +209,12 @@ impl Housekeeper {
             let now = clock::now();
             if now >= look_at {
                 look_at = now.plus(LOOK_NS);
+                self.check_memory(now);
                 self.tell_loop(facts);
                 self.feed_watchdog();
+                for news in bus.iter_mut().flat_map(|bus| bus.news()) {
+                    say(news);
+                }
             }
         }
         Ok(())
@@ -293,11 +309,21 @@ impl Housekeeper {
         let reply = OperatorReply {
             accepted: refusal == Refusal::None,
             mode: outcome.mode,
-            causes: outcome.causes | outcome.latched_causes,
+            causes: causes(outcome),
             interlocks: outcome.interlocks,
             refusal,
         };
         self.operator.answer(pending.token, &reply);
+    }
+
+    /// Once a second: what nobody may change, and a sentence where somebody did.
+    fn check_memory(&mut self, now: MonoNs) {
+        if now >= self.check_at {
+            self.check_at = now.plus(CHECK_NS);
+            for news in self.integrity.check(&self.link.uids.robot, &self.limits) {
+                say(news);
+            }
+        }
     }
 
     /// What only housekeeping knows, for the kernel; and the counters, for people.
@@ -311,7 +337,8 @@ impl Housekeeper {
             flags: HousekeepingFlags::SEALED
                 .with(HousekeepingFlags::REALTIME, facts.granted.priority.is_some())
                 .with(HousekeepingFlags::MEMORY_LOCKED, facts.memory_locked)
-                .with(HousekeepingFlags::SHUTDOWN, self.shutdown),
+                .with(HousekeepingFlags::SHUTDOWN, self.shutdown)
+                | self.integrity.found(),
             reserved: 0,
         };
         self.link.outlets.housekeeping(&self.word);
@@ -354,7 +381,7 @@ impl Housekeeper {
         };
         let last = &self.link.last;
         let alive = (0..HEARTBEAT_SOURCES.len())
-            .filter(|place| self.required >> place & 1 != 0)
+            .filter(|place| self.limits.heartbeats_required >> place & 1 != 0)
             .all(|place| last.outcome.signs[place].get() == Some(Sign::OnTime));
         if last.cycle_index > self.fed_at_cycle && alive {
             self.fed_at_cycle = last.cycle_index;
@@ -362,6 +389,15 @@ impl Housekeeper {
                 say(format_args!("watchdog: {error}"));
             }
         }
+    }
+}
+
+/// What a person who asked is told: the causes of this cycle; where the mode itself is latched also
+/// those that latched it, which may be gone. (What ended the last drive forbids no other.)
+fn causes(outcome: &Outcome) -> FaultSet {
+    match outcome.mode.get() {
+        Some(Mode::EStopLatched | Mode::Fault) | None => outcome.causes | outcome.latched_causes,
+        Some(_) => outcome.causes,
     }
 }
 

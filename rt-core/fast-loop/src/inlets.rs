@@ -6,9 +6,9 @@
 
 use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use rt_board::Board;
+use rt_board::{Board, process_slot};
 use rt_ring::sync::AtomicU64;
-use rt_ring::{Identity, Newest, SlotReader, SlotWriter, slot_words};
+use rt_ring::{Newest, SlotReader, SlotWriter};
 use rt_wire::topics::{self, Topic};
 use rt_wire::{
     Arrival, Command, EstopRequest, HEARTBEAT_SOURCES, Heartbeat, Housekeeping, Inbox,
@@ -48,23 +48,13 @@ pub struct Outlets {
     housekeeping: SlotWriter<'static, Housekeeping>,
 }
 
-fn private_slot<T: Record>() -> (SlotWriter<'static, T>, SlotReader<'static, T>) {
-    let words: Vec<AtomicU64> = (0..slot_words::<T>()).map(|_| AtomicU64::new(0)).collect();
-    // Both threads use it until the process ends.
-    let words: &'static [AtomicU64] = words.leak();
-    let identity = Identity { layout_hash: T::LAYOUT_HASH, generation: 1 };
-    let writer = SlotWriter::create(words, identity).expect("slot_words gives enough memory");
-    let reader = SlotReader::attach(words, T::LAYOUT_HASH).expect("it was just created");
-    (writer, reader)
-}
-
 /// Both sides of the loop thread's link with the housekeeping thread.
 #[must_use]
 pub fn link() -> (Outlets, Inlets) {
     let (offers_in, offers_out) = HeapRb::new(QUEUE_DEPTH).split();
     let (requests_in, requests_out) = HeapRb::new(QUEUE_DEPTH).split();
-    let (estop_in, estop_out) = private_slot();
-    let (housekeeping_in, housekeeping_out) = private_slot();
+    let (estop_in, estop_out) = process_slot();
+    let (housekeeping_in, housekeeping_out) = process_slot();
     let outlets = Outlets {
         offers: offers_in,
         requests: requests_in,
@@ -166,11 +156,12 @@ fn copy_command(
     generation: u32,
     into: &mut InboxCommand,
 ) {
+    // Told without news too: a slot that was corrupt is believed again from its next attach on.
+    into.generation = generation;
     let arrival = match reader.map(SlotReader::read) {
         Some(Newest::New { sequence, record }) => {
             into.slot_sequence = sequence;
             into.command = record;
-            into.generation = generation;
             Arrival::New
         }
         Some(Newest::Torn) => Arrival::Torn,

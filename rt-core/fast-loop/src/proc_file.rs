@@ -1,18 +1,21 @@
 //! What /proc and /sys say about this process and machine. Read at start only.
 
 use std::fs;
+use std::io;
 
 /// May lock memory beyond the limit (capabilities(7)).
 pub const CAP_IPC_LOCK: u32 = 14;
 
 /// Whether this process has a capability in effect.
-#[must_use]
-pub fn has_capability(bit: u32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+///
+/// # Errors
+/// It cannot be known: /proc/self/status cannot be read.
+pub fn has_capability(bit: u32) -> io::Result<bool> {
+    let status = fs::read_to_string("/proc/self/status")?;
     let mask = status
         .lines()
         .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> bit & 1 != 0)
+    Ok(mask.is_some_and(|mask| mask >> bit & 1 != 0))
 }
 
 /// Cores that the kernel command line keeps free (`isolcpus=`).

@@ -9,7 +9,7 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use thread_priority::unix::{
     RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
@@ -29,11 +29,11 @@ pub struct Granted {
     pub lacks: Vec<String>,
 }
 
-/// Stack that the loop may use, touched once so that it never faults.
+/// Stack that a real-time thread may use, touched once so that it never faults.
 const STACK_PREFAULT_BYTES: usize = 128 * 1024;
 
-/// Stack of the loop thread: what is touched, and room for what the compiler adds.
-pub const LOOP_STACK_BYTES: usize = 512 * 1024;
+/// Stack of a real-time thread: what is touched, and room for what the compiler adds.
+pub const STACK_BYTES: usize = 512 * 1024;
 
 /// Locks all present and future memory of the process, or says why it does not.
 ///
@@ -43,15 +43,25 @@ pub const LOOP_STACK_BYTES: usize = 512 * 1024;
 /// # Errors
 /// A sentence that says what limits it and how to mend it.
 pub fn lock_memory(needed_bytes: u64) -> Result<(), String> {
-    let may_ignore_limit = proc_file::has_capability(proc_file::CAP_IPC_LOCK);
     let (soft, _hard) = getrlimit(Resource::RLIMIT_MEMLOCK).unwrap_or((0, 0));
-    if !may_ignore_limit && soft != RLIM_INFINITY && soft < needed_bytes {
-        return Err(format!(
-            "memory not locked: RLIMIT_MEMLOCK is {} KiB, needed {} KiB: raise it (`ulimit -l`, \
-             or LimitMEMLOCK= in the unit)",
-            soft / 1024,
-            needed_bytes / 1024
-        ));
+    if soft != RLIM_INFINITY && soft < needed_bytes {
+        let limit =
+            format!("RLIMIT_MEMLOCK is {} KiB, needed {} KiB", soft / 1024, needed_bytes / 1024);
+        match proc_file::has_capability(proc_file::CAP_IPC_LOCK) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(format!(
+                    "memory not locked: {limit}: raise it (`ulimit -l`, or LimitMEMLOCK= in the unit)"
+                ));
+            }
+            Err(error) => {
+                return Err(format!(
+                    "memory not locked: {limit}, and whether CAP_IPC_LOCK lifts that is not known: \
+                     /proc/self/status: {}",
+                    rt_shm::in_words(error)
+                ));
+            }
+        }
     }
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
         .map_err(|error| format!("memory not locked: mlockall: {error}"))
@@ -69,25 +79,63 @@ pub fn prefault_stack() {
     std::hint::black_box(&mut pages);
 }
 
-/// Pins the calling thread to `cpu` (or else to an isolated core, or else to the last one that it
-/// may use) and asks for SCHED_FIFO. What fails is told, not fatal.
+/// The core for the loop thread: `cpu`, or else an isolated core, or else the last one that the
+/// calling thread may use.
+#[must_use]
+pub fn choose_cpu(cpu: Option<u32>) -> Option<u32> {
+    cpu.or_else(|| proc_file::isolated_cpus().first().copied()).or_else(last_allowed_cpu)
+}
+
+/// Pins the calling thread to the core that [`choose_cpu`] chose and asks for SCHED_FIFO. What fails
+/// is told, not fatal.
 #[must_use]
 pub fn make_realtime(cpu: Option<u32>, priority: u8) -> Granted {
     let mut granted = Granted::default();
-    let isolated = proc_file::isolated_cpus();
-    let chosen = cpu.or_else(|| isolated.first().copied()).or_else(last_allowed_cpu);
-    match chosen {
+    match cpu {
         None => granted.lacks.push("not pinned: no core may be used".to_owned()),
         Some(cpu) => match pin(cpu) {
             Ok(()) => {
                 granted.cpu = Some(cpu);
-                granted.isolated = isolated.contains(&cpu);
+                granted.isolated = proc_file::isolated_cpus().contains(&cpu);
             }
             Err(why) => granted.lacks.push(why),
         },
     }
     match fifo(priority) {
         Ok(()) => granted.priority = Some(priority),
+        Err(why) => granted.lacks.push(why),
+    }
+    granted
+}
+
+/// How far below the loop's priority the bus thread runs.
+const BUS_BELOW_LOOP: u8 = 10;
+
+/// SCHED_FIFO priority of the bus thread: 10 below the loop's, at least 1; `None` if nothing lies
+/// below the loop's.
+#[must_use]
+pub const fn bus_priority(loop_priority: u8) -> Option<u8> {
+    match loop_priority.saturating_sub(BUS_BELOW_LOOP) {
+        0 if loop_priority > 1 => Some(1),
+        0 => None,
+        priority => Some(priority),
+    }
+}
+
+/// Takes the calling thread off the loop's core and asks for SCHED_FIFO below the loop. What fails is
+/// told, not fatal.
+#[must_use]
+pub fn make_bus_realtime(loop_cpu: Option<u32>, loop_priority: u8) -> Granted {
+    let mut granted = Granted::default();
+    // The core first, the priority last: a FIFO thread on the core that its parent spins on would
+    // keep that parent from ever going on.
+    if let Some(Err(why)) = loop_cpu.map(leave) {
+        granted.lacks.push(why);
+    }
+    let below = bus_priority(loop_priority)
+        .ok_or_else(|| format!("no SCHED_FIFO: no priority lies below the loop's {loop_priority}"));
+    match below.and_then(|priority| fifo(priority).map(|()| priority)) {
+        Ok(priority) => granted.priority = Some(priority),
         Err(why) => granted.lacks.push(why),
     }
     granted
@@ -104,6 +152,17 @@ fn pin(cpu: u32) -> Result<(), String> {
     set.set(cpu as usize)
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
         .map_err(|error| format!("not pinned to core {cpu}: {error}"))
+}
+
+/// Keeps the calling thread off core `cpu`, if it may use any other.
+fn leave(cpu: u32) -> Result<(), String> {
+    let refused = |error| format!("on the loop's core {cpu}: {error}");
+    let mut set = sched_getaffinity(Pid::from_raw(0)).map_err(refused)?;
+    set.unset(cpu as usize).map_err(refused)?;
+    if !(0..CpuSet::count()).any(|other| set.is_set(other).unwrap_or(false)) {
+        return Err(format!("on the loop's core {cpu}: there is no other"));
+    }
+    sched_setaffinity(Pid::from_raw(0), &set).map_err(refused)
 }
 
 fn fifo(priority: u8) -> Result<(), String> {
@@ -130,13 +189,61 @@ fn in_words(error: &thread_priority::Error) -> String {
     }
 }
 
+/// The kernel's file of who wants shallow sleep.
+const DMA_LATENCY: &str = "/dev/cpu_dma_latency";
+
 /// Asks the kernel to keep the cores out of deep sleep for as long as the file stays open.
 ///
 /// # Errors
 /// A sentence that says why not.
 pub fn hold_dma_latency() -> Result<File, String> {
-    let refused = |error| format!("cpu_dma_latency not held: {error}");
-    let mut file = File::options().write(true).open("/dev/cpu_dma_latency").map_err(refused)?;
+    let refused = |error: io::Error| {
+        let mend = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                " (give the loop's user write access by a udev rule: KERNEL==\"cpu_dma_latency\", \
+                 MODE=\"0660\", GROUP= one of its groups)"
+            }
+            ErrorKind::NotFound => " (this kernel has none: cores may sleep deeply)",
+            _ => "",
+        };
+        format!("{DMA_LATENCY} not held: {}{mend}", rt_shm::in_words(error))
+    };
+    let mut file = File::options().write(true).open(DMA_LATENCY).map_err(refused)?;
     file.write_all(&0_i32.to_ne_bytes()).map_err(refused)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bus_thread_is_never_as_urgent_as_the_loop() {
+        for loop_priority in 2..=98 {
+            let priority = bus_priority(loop_priority).expect("there is one below");
+            assert!((1..loop_priority).contains(&priority), "{priority} beside {loop_priority}");
+        }
+        assert_eq!(bus_priority(80), Some(70));
+        assert_eq!(bus_priority(1), None);
+    }
+
+    #[test]
+    fn thread_leaves_the_loops_core_unless_it_has_no_other() {
+        // A thread of its own: the test thread keeps its cores.
+        std::thread::spawn(|| {
+            let before = sched_getaffinity(Pid::from_raw(0)).expect("this thread lives");
+            let cpu = last_allowed_cpu().expect("it runs somewhere");
+            let cores = (0..CpuSet::count()).filter(|cpu| before.is_set(*cpu).unwrap_or(false));
+            let had_another = cores.count() > 1;
+            assert_eq!(leave(cpu).is_ok(), had_another);
+            let after = sched_getaffinity(Pid::from_raw(0)).expect("this thread lives");
+            assert_eq!(after.is_set(cpu as usize), Ok(!had_another));
+
+            pin(cpu).expect("it may run there");
+            let why = leave(cpu).expect_err("there is no other");
+            assert_eq!(why, format!("on the loop's core {cpu}: there is no other"));
+        })
+        .join()
+        .expect("no assertion failed");
+    }
 }

@@ -1,33 +1,38 @@
 //! Start-up, as a checklist: each step says what it could not have, and stops where it must.
 //!
 //! ```text
-//! config → segments → board safe → lock memory → [loop thread: stack, core, FIFO] → DMA latency
-//!        → seal → run
+//! config → segments → board safe → lock memory → [bus thread: stack, core, FIFO, seal, run]
+//!        → [loop thread: stack, core, FIFO] → DMA latency → seal → run
 //! ```
 //!
 //! On `sim` the board's pins are a segment, so segments come before the board. What is lacking
 //! (priority, locked memory) is told to the kernel, which then refuses to arm a real board; it never
-//! ends the start. Shown by: the tests crate.
+//! ends the start. The bus thread is there only where the board has a slow bus, and no step waits for
+//! a bus. Shown by: the tests crate, `tests/bus/startup.rs`.
 
+use crate::bus::BusThread;
 use crate::clock;
 use crate::counters::Counters;
 use crate::cycle::{Ended, Loop};
 use crate::housekeeping::{Facts, Housekeeper};
 use crate::inlets;
+use crate::mirror::Mirror;
 use crate::realtime::{self, Granted};
 use crate::say::say;
 use crate::spin::Spin;
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rt_board::{Board, Opened, SimBoard};
 use rt_config::Robot;
 use rt_control::Kernel;
 use rt_ring::{RingWriter, SlotWriter};
-use rt_shm::{RunDir, Segments, ShmError};
+use rt_shm::{RunDir, Segments, ShmError, in_words};
 use rt_wire::{fnv1a, topics};
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -77,13 +82,16 @@ impl StartError {
 /// Memory that the process needs locked at most, beside its segments: code, stacks, heap.
 const LOCKED_BYTES: u64 = 16 << 20;
 
+/// A bus task that has not come back by then hangs: longer than the kernel waits for an I²C device.
+const BUS_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
 /// Starts everything and runs until told to end.
 ///
 /// # Errors
 /// [`StartError`]: nothing was left running, no pin was driven but to neutral.
 pub fn run(options: &Options) -> Result<Ended, StartError> {
     let robot = Robot::resolve(&options.robot)?;
-    let signals = block_signals()?;
+    let signals = take_signals()?;
     match robot.file().board {
         rt_config::Board::Sim => {
             let lock = RunDir::create(&options.run_dir)?.lock()?;
@@ -100,20 +108,18 @@ pub fn run(options: &Options) -> Result<Ended, StartError> {
     }
 }
 
-fn run_board<B: Board + Send + 'static>(
+/// Runs a robot on a board that is open, until told to end. The calling thread becomes housekeeping;
+/// `signals`, which it blocks already, are what tells it to end.
+///
+/// # Errors
+/// [`StartError`], as [`run`].
+pub fn run_board<B: Board + Send + 'static>(
     robot: &Robot,
     opened: Opened<B>,
     segments: Segments,
     lock: &rt_shm::RunLock,
-    signals: SigSet,
+    signals: SignalFd,
 ) -> Result<Ended, StartError> {
-    if let Some(task) = opened.bus_tasks.first() {
-        // The bus thread comes with the first board that has a bus; a sensor must not be left unread.
-        return Err(StartError::System {
-            what: "bus task",
-            why: format!("{}: this build runs no bus thread", task.name()),
-        });
-    }
     let mut board = opened.board;
     board
         .safe(clock::now())
@@ -121,6 +127,7 @@ fn run_board<B: Board + Send + 'static>(
 
     let build_id = build_id();
     let kernel = Kernel::new(&robot.limits(), build_id);
+    let mirror = Mirror::new(kernel.state(), kernel.limits());
     let telemetry = RingWriter::create(
         segments.words(&topics::TELEMETRY)?,
         topics::TELEMETRY.depth as usize,
@@ -137,13 +144,15 @@ fn run_board<B: Board + Send + 'static>(
 
     let locked = realtime::lock_memory(LOCKED_BYTES);
     let spin = Spin::new(&timing);
-    let the_loop = Loop { board, kernel, inlets, telemetry, keyframes, spin, drive_errors: 0 };
+    let the_loop =
+        Loop { board, kernel, mirror, inlets, telemetry, keyframes, spin, drive_errors: 0 };
 
     let (ready, is_ready) = mpsc::sync_channel::<(Granted, Counters, u32)>(1);
-    let (cpu, priority) = (timing.cpu, timing.priority);
+    let (cpu, priority) = (realtime::choose_cpu(timing.cpu), timing.priority);
+    let mut bus = BusThread::start(opened.bus_tasks, cpu, priority)?;
     let loop_thread = thread::Builder::new()
         .name("fast-loop".to_owned())
-        .stack_size(realtime::LOOP_STACK_BYTES)
+        .stack_size(realtime::STACK_BYTES)
         .spawn(move || {
             realtime::prefault_stack();
             let granted = realtime::make_realtime(cpu, priority);
@@ -165,6 +174,9 @@ fn run_board<B: Board + Send + 'static>(
         say(lack);
     }
     say(first_screen(robot, &granted, locked.is_ok()));
+    for line in bus.iter().flat_map(BusThread::first_lines) {
+        say(line);
+    }
     let facts = Facts {
         granted,
         memory_locked: locked.is_ok(),
@@ -173,12 +185,16 @@ fn run_board<B: Board + Send + 'static>(
         tid,
         build_id,
     };
-    let served = housekeeper.run(&facts, &signals, &loop_thread);
+    let served = housekeeper.run(&facts, &signals, &loop_thread, bus.as_mut());
     if served.is_err() {
         // Without housekeeping nobody can stop the car but its pins: stop it now.
         housekeeper.shut_down(&facts);
     }
-    let ended = loop_thread.join().map_err(|_panic| StartError::System {
+    let ended = loop_thread.join();
+    for line in bus.into_iter().flat_map(|bus| bus.stop(BUS_ENDS_WITHIN)) {
+        say(line);
+    }
+    let ended = ended.map_err(|_panic| StartError::System {
         what: "loop thread",
         why: "it panicked".to_owned(),
     })?;
@@ -205,16 +221,16 @@ fn first_screen(robot: &Robot, granted: &Granted, locked: bool) -> String {
     )
 }
 
-/// Every signal goes to the housekeeping thread: the loop must never be interrupted by one.
-fn block_signals() -> Result<SigSet, StartError> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        signals.add(signal);
-    }
+/// Every signal goes to the housekeeping thread: the loop must never be interrupted by one. Before
+/// any thread: it inherits what is blocked, and none need be stopped where no descriptor is left.
+fn take_signals() -> Result<SignalFd, StartError> {
+    let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
     signals
         .thread_block()
-        .map_err(|error| StartError::System { what: "signals", why: error.to_string() })?;
-    Ok(signals)
+        .and_then(|()| {
+            SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        })
+        .map_err(|error| StartError::System { what: "signals", why: in_words(error) })
 }
 
 /// Names this very build: a hash over the executable, 0 where it cannot be read.

@@ -1,0 +1,96 @@
+//! The start-up checklist with a board that has a slow bus: the loop runs whatever the bus does.
+
+use crate::device::{BusBoard, Device, NEUTRAL, Temper};
+use fast_loop::cycle::Ended;
+use fast_loop::startup::run_board;
+use nix::sys::pthread::pthread_kill;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rt_board::{Board, DriveError, Opened};
+use rt_config::Robot;
+use rt_shm::{RunDir, Segments};
+use rt_wire::{MonoNs, Observation, PulseFrame, Validity};
+use std::os::unix::thread::JoinHandleExt as _;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+
+/// What the loop saw: cycles begun, and the IMU of the last of them.
+type Seen = Arc<(Mutex<(u64, Observation)>, Condvar)>;
+
+/// The board, and a look at what the loop reads from it.
+struct Watched {
+    board: BusBoard,
+    seen: Seen,
+}
+
+impl Board for Watched {
+    fn read(&mut self, now: MonoNs, observation: &mut Observation) {
+        self.board.read(now, observation);
+        let mut seen = self.seen.0.lock().expect("whole");
+        *seen = (seen.0 + 1, *observation);
+        self.seen.1.notify_all();
+    }
+
+    fn drive(&mut self, cycle: u64, now: MonoNs, frame: &PulseFrame) -> Result<(), DriveError> {
+        self.board.drive(cycle, now, frame)
+    }
+
+    fn safe(&mut self, now: MonoNs) -> Result<(), DriveError> {
+        self.board.safe(now)
+    }
+}
+
+/// The process in a thread of this one.
+fn start(device: &Device, period_us: u32) -> (JoinHandle<Ended>, Seen) {
+    let opened = BusBoard::open(device, period_us);
+    let seen: Seen = Seen::default();
+    let board = Watched { board: opened.board, seen: Arc::clone(&seen) };
+    let opened = Opened { board, bus_tasks: opened.bus_tasks, watchdog: None };
+    let process = thread::spawn(move || {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lock = RunDir::create(dir.path()).expect("a run directory").lock().expect("free");
+        let robot = Robot::resolve("sim-donkey").expect("a built-in robot");
+        let segments = Segments::create(robot.name(), true, false).expect("memory");
+        let signals = SigSet::from_iter([Signal::SIGTERM]);
+        signals.thread_block().expect("a signal of this thread's own");
+        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK).expect("a descriptor");
+        run_board(&robot, opened, segments, &lock, signals).expect("it starts and ends")
+    });
+    (process, seen)
+}
+
+/// Waits until the loop saw what `enough` wants.
+fn wait_until(seen: &Seen, enough: impl Fn(&(u64, Observation)) -> bool) {
+    let mut now = seen.0.lock().expect("whole");
+    while !enough(&now) {
+        now = seen.1.wait(now).expect("whole");
+    }
+}
+
+fn end(process: JoinHandle<Ended>) -> Ended {
+    pthread_kill(process.as_pthread_t(), Signal::SIGTERM).expect("it runs");
+    process.join().expect("no panic")
+}
+
+#[test]
+fn loop_runs_on_beside_a_bus_that_hangs_fails_and_recovers_and_its_last_pulses_reach_the_bus() {
+    let device = Device::new(Temper::Stalls);
+    let (process, seen) = start(&device, 1000);
+    let is =
+        |validity| move |seen: &(u64, Observation)| seen.1.imu.validity.get() == Some(validity);
+    device.is_asked(1);
+    wait_until(&seen, |(cycles, _)| *cycles >= 50);
+    assert_eq!(device.wire().asked, 1, "the device hangs in its first run");
+    assert!(is(Validity::Absent)(&seen.0.lock().expect("whole")));
+
+    device.becomes(Temper::Answers(3));
+    wait_until(&seen, is(Validity::Valid));
+    device.becomes(Temper::Fails);
+    wait_until(&seen, is(Validity::Failed));
+    device.becomes(Temper::Answers(4));
+    wait_until(&seen, |seen| is(Validity::Valid)(seen) && seen.1.imu.accel_m_per_s2[0] == 4.0);
+
+    let ended = end(process);
+    assert!(ended.safe && ended.cycles >= 50);
+    assert_eq!(device.wire().steering, NEUTRAL);
+}
