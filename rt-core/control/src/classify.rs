@@ -14,6 +14,10 @@ pub(crate) const FULL_LOCK_MICRO: i32 = 1_000_000;
 /// Values a little outside the range are clamped; further out they are refused.
 const PLAUSIBLE_MAX: f32 = 1.05;
 
+/// The throttle that is asked for may change by half of its range from one cycle to the next; only a
+/// source that flips its sign at the loop's rate asks for more. (What is driven changes far slower.)
+const THROTTLE_CHANGE_MAX: f32 = 1.0;
+
 /// What one source's news comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -62,7 +66,9 @@ pub(crate) fn judge(
     let moves_on = !known || command.sequence > accepted.command.sequence;
     let arm = flags.has(CommandFlags::ARM);
     let may_ask = from_person || !arm;
-    if !(moves_on && may_ask && is_plausible(command, stale_ns(source, limits), now, limits)) {
+    let plausible = is_plausible(command, age_max_ns(source, limits), now, limits)
+        && !(known && flips(command, accepted, now, limits));
+    if !(moves_on && may_ask && plausible) {
         return Verdict { class: Class::Bad, estop, disarm, ..NO_NEWS };
     }
     let dead_man_missing = from_person && !flags.has(CommandFlags::DEAD_MAN);
@@ -81,17 +87,39 @@ pub(crate) fn judge(
     }
 }
 
-fn stale_ns(source: Source, limits: &Limits) -> u64 {
+/// After this time without a good command `source` is stale; 0 for nobody.
+pub(crate) fn stale_ns(source: Source, limits: &Limits) -> u64 {
     let cycles =
         source.index().and_then(|index| limits.stale_cycles.get(index)).copied().unwrap_or(0);
     u64::from(cycles).saturating_mul(limits.period_ns)
 }
 
+/// How old a command may be by its own stamp. A person's may be late by the network's buffers; that
+/// of a process on the same computer is refused when its source would be stale.
+pub(crate) fn age_max_ns(source: Source, limits: &Limits) -> u64 {
+    if source == Source::Teleop { limits.teleop_age_max_ns } else { stale_ns(source, limits) }
+}
+
+/// Whether the throttle jumps between two commands that came in two cycles in a row.
+fn flips(command: &Command, accepted: &AcceptedCommand, now: MonoNs, limits: &Limits) -> bool {
+    let two_periods_ns = limits.period_ns.saturating_mul(2);
+    let lives = accepted.received_at != MonoNs(0) && accepted.command.expires_at > now;
+    if !lives || now.since(accepted.received_at) >= two_periods_ns {
+        return false;
+    }
+    let (before, after) = (asked_at(&accepted.command, now), asked_at(command, now));
+    match (before, after) {
+        (Some((_, before)), Some((_, after))) => (after - before).abs() > THROTTLE_CHANGE_MAX,
+        // What is no number has been refused before it could be kept.
+        (None, _) | (_, None) => true,
+    }
+}
+
 /// Times, count and values of a command, on the copy.
-fn is_plausible(command: &Command, stale_ns: u64, now: MonoNs, limits: &Limits) -> bool {
+fn is_plausible(command: &Command, age_max_ns: u64, now: MonoNs, limits: &Limits) -> bool {
     // The command may have been written between the wake-up and the copy.
     let made = command.mono_ns <= now.plus(limits.period_ns);
-    let young = now.since(command.mono_ns) <= stale_ns;
+    let young = now.since(command.mono_ns) <= age_max_ns;
     let valid = command.expires_at > now;
     let near = command.expires_at <= now.plus(limits.command_expiry_max_ns);
     let counted = (1..=POINTS_MAX).contains(&(command.n as usize));
@@ -112,29 +140,55 @@ fn live_points(command: &Command) -> impl Iterator<Item = &Point> {
     command.points.iter().take(command.n as usize)
 }
 
-/// What an accepted command asks for at `now`: the last point whose time has come.
-pub(crate) fn asked_at(command: &Command, now: MonoNs) -> (f32, f32) {
+/// A command as the kernel keeps it: subnormals flushed, and nothing in the points that do not count.
+pub(crate) fn kept(command: &Command) -> Command {
+    let mut kept = *command;
+    kept.points = [Point::default(); POINTS_MAX];
+    for (place, point) in kept.points.iter_mut().zip(live_points(command)) {
+        let whole = |value: f32| flush(value).unwrap_or(0.0);
+        place.offset_us = point.offset_us;
+        (place.steering, place.throttle) = (whole(point.steering), whole(point.throttle));
+    }
+    kept
+}
+
+/// What an accepted command asks for at `now`, steering and throttle in [-1, 1]: the last point whose
+/// time has come. `None` if it is no number, which means that the kernel's memory was changed.
+pub(crate) fn asked_at(command: &Command, now: MonoNs) -> Option<(f32, f32)> {
     let elapsed_us = now.since(command.mono_ns) / 1000;
     let reached = live_points(command).filter(|point| u64::from(point.offset_us) <= elapsed_us);
     match reached.last() {
-        Some(point) => (clamp(point.steering), clamp(point.throttle)),
+        Some(point) => {
+            Some((flush(point.steering)?.clamp(-1.0, 1.0), flush(point.throttle)?.clamp(-1.0, 1.0)))
+        }
         // Before its first point a command asks for nothing.
-        None => (0.0, 0.0),
+        None => Some((0.0, 0.0)),
     }
 }
 
-fn clamp(value: f32) -> f32 {
-    if value.is_finite() { value.clamp(-1.0, 1.0) } else { 0.0 }
+/// What may be kept or handed on: a finite number that is normal or 0. `None` for NaN and infinities.
+///
+/// The kernel flushes subnormals itself, so that it needs no float mode and a recording replays bit
+/// for bit on every architecture.
+fn flush(value: f32) -> Option<f32> {
+    if !value.is_finite() {
+        None
+    } else if value.abs() < f32::MIN_POSITIVE {
+        Some(0.0)
+    } else {
+        Some(value)
+    }
 }
 
-/// A part in [-1, 1] as a whole number of `full`; anything that is no number is 0.
+/// A part in [-1, 1] as a whole number of `full`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "|part| <= 1 and full <= 1e6: the product fits and rounds to the nearest"
+    reason = "|part| <= 1 and full <= 1e6: the product fits and rounds to the nearest; the cast \
+              saturates, and NaN becomes 0"
 )]
 pub(crate) fn scale(part: f32, full: i32) -> i32 {
-    libm::roundf(clamp(part) * full as f32) as i32
+    libm::roundf(part * full as f32) as i32
 }
 
 /// The inverse of [`scale`], for telemetry.

@@ -6,8 +6,8 @@
 //! never reads a clock; `now` comes in. Shown by: `tests/control/kernel.rs`.
 
 use rt_wire::{
-    HEARTBEAT_SOURCES, Heartbeat, HeartbeatFlags, Limits, LimitsFlags, Monitors, MonoNs, Sign,
-    topics,
+    Fault, FaultSet, HEARTBEAT_SOURCES, Heartbeat, HeartbeatFlags, Limits, LimitsFlags, Monitors,
+    MonoNs, Sign, topics,
 };
 
 /// Judges every heartbeat, in the order of [`HEARTBEAT_SOURCES`].
@@ -39,12 +39,27 @@ pub(crate) fn judge(
     signs
 }
 
-/// Whether a sidecar that must be there is not: lost, or never heard.
-pub(crate) fn required_lost(signs: &[Sign; HEARTBEAT_SOURCES.len()], limits: &Limits) -> bool {
-    signs.iter().zip(0_u32..).any(|(sign, bit)| {
+/// What follows from sidecars that must be there and are not: lost, or never heard.
+///
+/// The camera has a cause of its own. It must be there if it is required, or if it once was heard
+/// and `policy_owns`: a policy that needs no camera is never kept from driving by the lack of one.
+pub(crate) fn causes(
+    signs: &[Sign; HEARTBEAT_SOURCES.len()],
+    policy_owns: bool,
+    limits: &Limits,
+) -> FaultSet {
+    let mut causes = FaultSet::EMPTY;
+    for ((sign, name), bit) in signs.iter().zip(HEARTBEAT_SOURCES).zip(0_u32..) {
         let required = limits.heartbeats_required.wrapping_shr(bit) & 1 != 0;
-        required && matches!(sign, Sign::Lost | Sign::Never)
-    })
+        let gone = required && matches!(sign, Sign::Lost | Sign::Never);
+        if name == topics::CAMERA {
+            let needed = policy_owns && *sign == Sign::Lost;
+            causes = causes.and(Fault::CameraLost, gone || needed);
+        } else {
+            causes = causes.and(Fault::HeartbeatLost, gone);
+        }
+    }
+    causes
 }
 
 /// Whether a log is required and nothing records: the logger is silent, has no episode open, or says

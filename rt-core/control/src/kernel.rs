@@ -7,12 +7,17 @@
 use crate::classify::{self, FULL_LOCK_MICRO, Verdict};
 use crate::limiter::{self, rule};
 use crate::machine::{self, Count, Level, SelfTest, State, Timer};
-use crate::{heartbeat, monitors};
+use crate::monitors::reset::{self, Press};
+use crate::monitors::{
+    battery, burst, dead, estop, imu, late, output, owner_age, paging, runaway, stall, supply,
+    temperature, wheel,
+};
+use crate::{heartbeat, interlocks};
 use rt_wire::{
-    Class, Fault, FaultSet, HEARTBEAT_SOURCES, HousekeepingFlags, Inbox, InterlockSet, KernelState,
-    Limits, LimitsFlags, LineSet, Mode, MonoNs, Observation, OperatorKind, Outcome, PulseFlags,
-    PulseFrame, Raw, Release, Rule, RuleSet, SOURCES, Setpoint, Severity, Sign, Source, Validity,
-    fnv1a,
+    Class, Fault, FaultSet, HEARTBEAT_SOURCES, HousekeepingFlags, Inbox, IntegrityFlags,
+    InterlockSet, KernelState, Limits, LineSet, Lines, Mode, MonoNs, Observation, OperatorKind,
+    Outcome, PulseFlags, PulseFrame, Raw, Release, Rule, RuleSet, SOURCES, Setpoint, Severity,
+    Sign, Source, Validity, fnv1a,
 };
 use zerocopy::IntoBytes;
 
@@ -20,7 +25,6 @@ use zerocopy::IntoBytes;
 #[derive(Clone, Debug)]
 pub struct Kernel {
     limits: Limits,
-    machine_limits: machine::Limits,
     memory: KernelState,
 }
 
@@ -36,21 +40,37 @@ struct Judged {
     reverse: bool,
 }
 
+/// What the owner asks for.
+struct Asked {
+    steering: f32,
+    throttle: f32,
+    /// Its newest good command has run out by the clock.
+    lapsed: bool,
+    /// The kernel's copy of it holds what is no number.
+    not_finite: bool,
+}
+
+/// What the command slots brought.
+struct News {
+    verdicts: [Verdict; SOURCES.len()],
+    /// A source is dead until it attaches again.
+    any_dead: bool,
+}
+
 impl Kernel {
     /// A kernel at power-up. `build_id` names the build in each keyframe.
     #[must_use]
     pub fn new(limits: &Limits, build_id: u64) -> Self {
-        let machine_limits = machine_limits(limits);
-        let state = State::boot(&machine_limits);
+        let state = State::boot(&machine_limits(limits));
         let mut memory = KernelState {
             config_hash: fnv1a(0, limits.as_bytes()),
             build_id,
             ..KernelState::default()
         };
         // A button that is held from power-up never was pressed.
-        memory.monitors.reset_pressed_since = MonoNs(u64::MAX);
+        memory.monitors.reset_pressed_since = reset::UNSEEN;
         store(&mut memory, &state);
-        Self { limits: *limits, machine_limits, memory }
+        Self { limits: *limits, memory }
     }
 
     /// A kernel that goes on from a keyframe taken under the same limits.
@@ -58,11 +78,8 @@ impl Kernel {
     /// Returns `None` where the keyframe was taken under other limits: its cycles would not compare.
     #[must_use]
     pub fn resume(limits: &Limits, keyframe: &KernelState) -> Option<Self> {
-        (keyframe.config_hash == fnv1a(0, limits.as_bytes())).then(|| Self {
-            limits: *limits,
-            machine_limits: machine_limits(limits),
-            memory: *keyframe,
-        })
+        (keyframe.config_hash == fnv1a(0, limits.as_bytes()))
+            .then_some(Self { limits: *limits, memory: *keyframe })
     }
 
     /// The whole memory, for keyframes and for the mirror.
@@ -81,7 +98,7 @@ impl Kernel {
     pub fn step(&mut self, release: &Release, observation: &Observation, inbox: &Inbox) -> Outcome {
         let state = load(&self.memory);
         let judged = self.classify(&state, release, observation, inbox);
-        let (next, output) = machine::step(state, judged.input, &self.machine_limits);
+        let (next, output) = machine::step(state, judged.input, &machine_limits(&self.limits));
         self.limit(release, &state, &next, output, &judged)
     }
 
@@ -93,110 +110,168 @@ impl Kernel {
         inbox: &Inbox,
     ) -> Judged {
         let now = release.woke_at;
+        let late = late::is_late(release, &self.limits);
+        let (mut causes, press) = self.watch(state, release, observation, late);
         let limits = &self.limits;
-        let monitors = &mut self.memory.monitors;
+        let signs = heartbeat::judge(&mut self.memory.monitors, &inbox.heartbeats, now, limits);
+        causes |= housekeeping(inbox) | self.nonsense();
 
-        let late = monitors::is_late(release, limits);
-        let late_ns = now.since(release.release_time);
-        let too_many_late = monitors::too_many_late(monitors, late, limits);
-        let signs = heartbeat::judge(monitors, &inbox.heartbeats, now, limits);
-        let relay_on = state.mode.relay_allowed();
-        let testing = matches!(state.mode, Mode::Boot | Mode::SelfTest);
-        let mut causes = monitors::estop_lines(monitors, observation, testing, now, limits)
-            | monitors::health(monitors, observation, now, limits)
-            | monitors::actuators(monitors, observation, relay_on, now, limits)
-            | monitors::housekeeping(inbox);
-        causes = causes
-            .and(Fault::LateGross, late_ns > limits.neutral_after_ns)
-            .and(Fault::Overload, too_many_late)
-            .and(Fault::HeartbeatLost, heartbeat::required_lost(&signs, limits));
-
-        let reset_button = monitors::reset_pulse(monitors, observation, now, limits);
         let operator = new_request(&mut self.memory.operator_sequence, inbox, now);
         let operator_estop = inbox.estop.sequence != self.memory.estop_sequence;
         self.memory.estop_sequence = inbox.estop.sequence;
+        let news = self.judge_sources(inbox, &signs, now);
+        let [teleop, ..] = news.verdicts;
+        let source_estop = news.verdicts.iter().any(|verdict| verdict.estop);
 
-        let verdicts = self.judge_sources(inbox, &signs, now);
-        let [teleop, ..] = verdicts;
-        let mut source_estop = false;
-        for verdict in &verdicts {
-            source_estop |= verdict.estop;
-        }
-        causes =
-            causes.and(Fault::EstopOperator, operator_estop).and(Fault::EstopSource, source_estop);
-
-        let readable = observation.lines.validity.get() == Some(Validity::Valid);
-        let lines = if readable { observation.lines.set } else { LineSet::EMPTY };
+        let lines = readable(&observation.lines);
         let arm = lines.has(LineSet::ARM_PRESSED)
             || operator == Some(OperatorKind::Arm)
             || (teleop.arm && teleop.class == Class::GoodAsking);
         let disarm = lines.has(LineSet::DISARM_PRESSED)
             || operator == Some(OperatorKind::Disarm)
             || teleop.disarm;
-
         let mut input = machine::Input {
             estop: false,
-            reset: reset_button || operator == Some(OperatorKind::Reset),
+            reset: press == Press::Ended || operator == Some(OperatorKind::Reset),
             arm,
             disarm,
             fatal: false,
             degraded: false,
             late,
             self_test: self.self_test(observation, inbox),
-            classes: verdicts.map(|verdict| verdict.class),
+            classes: news.verdicts.map(|verdict| verdict.class),
             target: Level::NEUTRAL,
         };
 
         // Who will own is known before the machine runs: the same rule, called twice.
-        let owner = machine::next_owner(state, &input, &self.machine_limits);
-        let owner_bad = state.owner != Source::None && class_of(&input, state.owner) == Class::Bad;
-        let implausible = monitors::too_many_bad(&mut self.memory.monitors, owner_bad, now);
-        let accepted = owner.index().and_then(|index| self.memory.accepted.get(index));
-        let expired = accepted.is_some_and(|accepted| accepted.command.expires_at <= now);
-        causes = causes
+        let owner = machine::next_owner(state, &input, &machine_limits(&self.limits));
+        let owner_bad = class_of(&input, state.owner) == Class::Bad;
+        let bad = &mut self.memory.monitors.bad;
+        let implausible = burst::too_many(bad, state.owner, owner_bad, now);
+        let asked = self.asked(owner, now);
+        // Before and after a drive an old command forbids arming; it ends nothing.
+        let driving = matches!(state.mode, Mode::Arming | Mode::Active);
+        let testing = state.mode == Mode::SelfTest;
+        causes = (causes | heartbeat::causes(&signs, owner == Source::Inference, &self.limits))
+            .and(Fault::SourceDead, news.any_dead)
+            .and(Fault::EstopOperator, operator_estop)
+            .and(Fault::EstopSource, source_estop)
             .and(Fault::OwnerImplausible, implausible)
-            .and(Fault::OwnerStale, expired)
+            .and(Fault::OwnerStale, asked.lapsed && driving)
+            .and(Fault::NotFinite, asked.not_finite)
             .and(Fault::DisarmRequested, disarm)
             .and(Fault::DeadManReleased, state.owner == Source::Teleop && teleop.dead_man_missing)
-            .and(Fault::SelfTestFailed, matches!(input.self_test, SelfTest::Fail));
+            .and(Fault::SelfTestFailed, testing && matches!(input.self_test, SelfTest::Fail));
 
-        let (steering, throttle) = match accepted {
-            Some(accepted) if !expired => classify::asked_at(&accepted.command, now),
-            Some(_) | None => (0.0, 0.0),
-        };
-        let full = i32::try_from(self.limits.level_max).unwrap_or(i32::MAX);
         let target = limiter::target(
-            classify::scale(throttle, full),
-            state.level.0,
+            classify::scale(asked.throttle, full_level(&self.limits)),
+            state.level.raw(),
             self.memory.reverse != 0,
             &self.limits,
         );
-        input.target = Level(target.level);
+        input.target = Level::from_raw(target.level);
 
         let log_missing = heartbeat::log_missing(&signs, &inbox.heartbeats, &self.limits);
-        let forbidden = self.forbids_arming(inbox, log_missing);
-        input.estop = has_severity(causes, Severity::Estop);
-        input.fatal = has_severity(causes, Severity::Fatal) && !only_failed_self_test(causes);
-        let degraded = has_severity(causes.without(Fault::DisarmRequested), Severity::Stop);
+        let forbidden = interlocks::before_a_drive(inbox, log_missing, &self.limits);
+        input.estop = !causes.of_severity(Severity::Estop).is_empty();
+        // A failed self-test is the machine's own way into Fault.
+        let fatal = causes.without(Fault::SelfTestFailed);
+        input.fatal = !fatal.of_severity(Severity::Fatal).is_empty();
+        let stopping = causes.without(Fault::DisarmRequested).of_severity(Severity::Stop);
         // What only forbids arming must not stop a drive that runs.
         let before_drive = matches!(state.mode, Mode::Disarmed | Mode::Arming);
-        input.degraded = degraded || (before_drive && !forbidden.is_empty());
+        input.degraded =
+            !stopping.is_empty() || asked.lapsed || (before_drive && !forbidden.is_empty());
 
-        let warnings = FaultSet::EMPTY
-            .and(Fault::NotRealtime, is_sealed(inbox) && !is_realtime(inbox))
+        causes = causes
+            .and(
+                Fault::NotRealtime,
+                interlocks::is_sealed(inbox) && !interlocks::is_realtime(inbox),
+            )
             .and(Fault::LogMissing, log_missing);
+        let facts = interlocks::Facts {
+            state,
+            input: &input,
+            owner,
+            lapsed: asked.lapsed,
+            causes,
+            signs: &signs,
+            accepted: &self.memory.accepted,
+            now,
+        };
         Judged {
-            interlocks: forbidden
-                .with(InterlockSet::DEGRADED, degraded)
-                .with(InterlockSet::DISARM_HELD, disarm)
-                | self.interlocks(state, &input, owner),
+            interlocks: interlocks::list(&facts, forbidden, observation, inbox, &self.limits),
             input,
-            causes: causes | warnings,
+            causes,
             rules: target.rules,
             signs,
-            asked: Setpoint { steering, throttle },
-            asked_steering_micro: classify::scale(steering, FULL_LOCK_MICRO),
+            asked: Setpoint { steering: asked.steering, throttle: asked.throttle },
+            asked_steering_micro: classify::scale(asked.steering, FULL_LOCK_MICRO),
             reverse: target.reverse,
+        }
+    }
+
+    /// Every monitor that watches the board and the loop itself; and what the reset button says.
+    fn watch(
+        &mut self,
+        state: &State,
+        release: &Release,
+        observation: &Observation,
+        late: bool,
+    ) -> (FaultSet, Press) {
+        let now = release.woke_at;
+        let limits = &self.limits;
+        let memory = &mut self.memory.monitors;
+        let lines = &observation.lines;
+        let relay = state.mode.relay_allowed();
+        let testing = matches!(state.mode, Mode::Boot | Mode::SelfTest);
+        let level = u32::from(state.level.raw().unsigned_abs());
+        let wheel = wheel::read(&observation.wheel);
+
+        let press = reset::press(&mut memory.reset_pressed_since, lines, now, limits);
+        let stalled = stall::is_stalled(&mut memory.stall_since, level, wheel, now, limits);
+        let runaway =
+            runaway::is_running_away(&mut memory.coast, relay, level != 0, wheel, now, limits);
+        let causes = estop::causes(&mut memory.discrepancy_since, lines, testing, now, limits)
+            | battery::causes(&mut memory.battery_low_since, &observation.battery, now, limits)
+            | temperature::causes(
+                &mut memory.temperature_high_since,
+                &observation.temperature,
+                now,
+                limits,
+            )
+            | supply::causes(&mut memory.undervoltage_since, &observation.power, now, limits)
+            | output::relay(&mut memory.relay_mismatch_since, lines, relay, now, limits);
+        let causes = causes
+            .and(Fault::DriveWrite, output::cannot_write(observation))
+            .and(Fault::KernelMirror, observation.integrity.has(IntegrityFlags::MIRROR_MISMATCH))
+            .and(Fault::ImuOutlier, imu::is_outlier(&observation.imu, limits))
+            .and(Fault::Stall, stalled)
+            .and(Fault::Runaway, runaway)
+            .and(Fault::LateEvent, late)
+            .and(Fault::LateGross, late::is_gross(release, limits))
+            .and(Fault::Overload, late::too_many(&mut memory.late, late, limits))
+            .and(Fault::ResetStuck, press == Press::Stuck);
+        (causes, press)
+    }
+
+    /// A memory that holds what the kernel never writes.
+    fn nonsense(&self) -> FaultSet {
+        let known = self.memory.mode.get().is_some() && self.memory.owner.get().is_some();
+        FaultSet::EMPTY.and(Fault::KernelMirror, !known)
+    }
+
+    /// What `owner` asks for at `now`.
+    fn asked(&self, owner: Source, now: MonoNs) -> Asked {
+        let nothing = Asked { steering: 0.0, throttle: 0.0, lapsed: false, not_finite: false };
+        let accepted = owner.index().and_then(|index| self.memory.accepted.get(index));
+        let Some(accepted) = accepted else { return nothing };
+        if owner_age::has_lapsed(accepted, classify::stale_ns(owner, &self.limits), now) {
+            return Asked { lapsed: true, ..nothing };
+        }
+        match classify::asked_at(&accepted.command, now) {
+            Some((steering, throttle)) => Asked { steering, throttle, ..nothing },
+            None => Asked { not_finite: true, ..nothing },
         }
     }
 
@@ -206,24 +281,31 @@ impl Kernel {
         inbox: &Inbox,
         signs: &[Sign; HEARTBEAT_SOURCES.len()],
         now: MonoNs,
-    ) -> [Verdict; SOURCES.len()] {
+    ) -> News {
         // SOURCES are the first of HEARTBEAT_SOURCES, in the same order.
         const _: () = assert!(SOURCES.len() <= HEARTBEAT_SOURCES.len());
-        let mut verdicts = [classify::NO_NEWS; SOURCES.len()];
-        let news = inbox.commands.iter().zip(&mut self.memory.accepted).zip(signs).zip(SOURCES);
-        for (verdict, (((command, accepted), sign), source)) in verdicts.iter_mut().zip(news) {
-            *verdict = classify::judge(source, command, accepted, now, &self.limits);
+        let mut news = News { verdicts: [classify::NO_NEWS; SOURCES.len()], any_dead: false };
+        let slots = inbox.commands.iter().zip(&mut self.memory.accepted).zip(signs);
+        let places = slots.zip(SOURCES.into_iter().enumerate());
+        for (verdict, (((slot, accepted), sign), (place, source))) in
+            news.verdicts.iter_mut().zip(places)
+        {
+            let arrival = slot.arrival.get();
+            let memory = &mut self.memory.monitors.dead;
+            let dead = dead::is_dead(memory, place, arrival, slot.generation);
+            news.any_dead |= dead;
+            *verdict = classify::judge(source, slot, accepted, now, &self.limits);
             let good = matches!(verdict.class, Class::Good | Class::GoodAsking);
-            if good && *sign != Sign::OnTime {
-                // A silent sidecar's commands are ignored, but not its demands to stop.
+            if good && (dead || *sign != Sign::OnTime) {
+                // A dead or silent source's commands are ignored, but not its demands to stop.
                 verdict.class = Class::Absent;
             } else if good {
-                accepted.command = command.command;
+                accepted.command = classify::kept(&slot.command);
                 accepted.received_at = now;
-                accepted.generation = command.generation;
+                accepted.generation = slot.generation;
             }
         }
-        verdicts
+        news
     }
 
     /// The self-test: limits that make sense, lines that can be read, memory that is sealed.
@@ -233,7 +315,7 @@ impl Kernel {
             && limits.steering_neutral <= limits.steering_max
             && limits.throttle_min <= limits.throttle_neutral
             && limits.throttle_neutral <= limits.throttle_max;
-        if !ordered || limits.period_ns == 0 || observation.drive_error_count >= 2 {
+        if !ordered || limits.period_ns == 0 || output::cannot_write(observation) {
             SelfTest::Fail
         } else if inbox.housekeeping.flags.has(HousekeepingFlags::SEALED)
             && observation.lines.validity.get() == Some(Validity::Valid)
@@ -242,34 +324,6 @@ impl Kernel {
         } else {
             SelfTest::Pending
         }
-    }
-
-    /// Conditions that forbid arming and nothing else.
-    fn forbids_arming(&self, inbox: &Inbox, log_missing: bool) -> InterlockSet {
-        let real = self.limits.flags.has(LimitsFlags::REAL_BOARD);
-        InterlockSet::EMPTY
-            .with(InterlockSet::NOT_REALTIME, real && !is_realtime(inbox))
-            .with(InterlockSet::LOG_MISSING, log_missing)
-            .with(InterlockSet::NOT_SEALED, !is_sealed(inbox))
-    }
-
-    /// Why the machine would refuse an arm edge in this cycle, beside a condition that stops it.
-    fn interlocks(&self, state: &State, input: &machine::Input, owner: Source) -> InterlockSet {
-        // A dry run with an arm edge would say whether, not why.
-        let age = owner.index().and_then(|index| {
-            let good = matches!(class_of(input, owner), Class::Good | Class::GoodAsking);
-            if good { Some(0) } else { state.ages.get(index).map(|age| age.0.saturating_add(1)) }
-        });
-        let limit = owner.index().and_then(|index| self.machine_limits.stale.get(index)).copied();
-        let stale = owner != Source::None && age >= limit;
-        let overload = input.late && state.late.0.saturating_add(1) >= self.machine_limits.late;
-        InterlockSet::EMPTY
-            .with(InterlockSet::NOT_DISARMED, state.mode != Mode::Disarmed)
-            .with(InterlockSet::ESTOP_ASSERTED, input.estop)
-            .with(InterlockSet::NO_OWNER, owner == Source::None)
-            .with(InterlockSet::OWNER_STALE, stale)
-            .with(InterlockSet::OWNER_NOT_NEUTRAL, input.target != Level::NEUTRAL)
-            .with(InterlockSet::OVERLOAD, overload)
     }
 
     /// Limits what the machine allows, and remembers this cycle.
@@ -293,6 +347,7 @@ impl Kernel {
         let neutral_for_ns = neutral.then(|| now.since(memory.neutral_since));
         let (steering_micro, steering_rules) = limiter::steering(
             next.mode,
+            output.held_late,
             memory.steering_micro,
             judged.asked_steering_micro,
             neutral_for_ns,
@@ -328,8 +383,8 @@ impl Kernel {
         memory.steering_micro = steering_micro;
         memory.latched_causes = kept | causes;
 
-        let full = i32::try_from(limits.level_max).unwrap_or(i32::MAX);
-        let throttle = classify::unscale(i32::from(next.level.0), full);
+        let levels = i32::from(next.level.raw());
+        let levels = if reverse { levels.saturating_neg() } else { levels };
         Outcome {
             mode: Raw::new(next.mode),
             previous_mode: Raw::new(state.mode),
@@ -338,18 +393,18 @@ impl Kernel {
             rules,
             interlocks: judged.interlocks,
             owner: Raw::new(next.owner),
-            level: u32::from(next.level.0.unsigned_abs()),
+            level: u32::from(next.level.raw().unsigned_abs()),
             classes: judged.input.classes.map(Raw::new),
             signs: judged.signs.map(Raw::new),
             late: u32::from(judged.input.late),
             asked: judged.asked,
             setpoint: Setpoint {
                 steering: classify::unscale(steering_micro, FULL_LOCK_MICRO),
-                throttle: if reverse { -throttle } else { throttle },
+                throttle: classify::unscale(levels, full_level(limits)),
             },
             pulses: PulseFrame {
                 steering: limiter::steering_pulse(steering_micro, limits),
-                throttle: limiter::throttle_pulse(next.level.0, reverse, limits),
+                throttle: limiter::throttle_pulse(next.level.raw(), reverse, limits),
                 flags: PulseFlags::EMPTY
                     .with(PulseFlags::RELAY, output.relay)
                     .with(PulseFlags::PUMP, output.pump),
@@ -358,6 +413,7 @@ impl Kernel {
     }
 }
 
+/// Derived anew in each cycle: a copy that was kept would be memory that no mirror covers.
 fn machine_limits(limits: &Limits) -> machine::Limits {
     machine::Limits {
         stale: limits.stale_cycles,
@@ -368,27 +424,26 @@ fn machine_limits(limits: &Limits) -> machine::Limits {
     }
 }
 
-/// Housekeeping's first word says so; before it nothing is known of how the loop runs.
-fn is_sealed(inbox: &Inbox) -> bool {
-    inbox.housekeeping.flags.has(HousekeepingFlags::SEALED)
+/// What housekeeping found.
+fn housekeeping(inbox: &Inbox) -> FaultSet {
+    let word = &inbox.housekeeping;
+    paging::causes(word)
+        .and(Fault::ConfigCorrupt, word.flags.has(HousekeepingFlags::CONFIG_CORRUPT))
+        .and(Fault::CanaryChanged, word.flags.has(HousekeepingFlags::CANARY_CHANGED))
+        .and(Fault::Shutdown, word.flags.has(HousekeepingFlags::SHUTDOWN))
 }
 
-fn is_realtime(inbox: &Inbox) -> bool {
-    let flags = inbox.housekeeping.flags;
-    flags.has(HousekeepingFlags::REALTIME) && flags.has(HousekeepingFlags::MEMORY_LOCKED)
+/// The lines, or none of them where they cannot be read.
+fn readable(lines: &Lines) -> LineSet {
+    if lines.validity.get() == Some(Validity::Valid) { lines.set } else { LineSet::EMPTY }
+}
+
+fn full_level(limits: &Limits) -> i32 {
+    i32::try_from(limits.level_max).unwrap_or(i32::MAX)
 }
 
 fn class_of(input: &machine::Input, source: Source) -> Class {
     source.index().and_then(|index| input.classes.get(index)).copied().unwrap_or(Class::Absent)
-}
-
-fn has_severity(causes: FaultSet, severity: Severity) -> bool {
-    causes.0 & severity.mask().0 != 0
-}
-
-/// A failed self-test is the machine's own way into Fault, and counts in SelfTest only.
-fn only_failed_self_test(causes: FaultSet) -> bool {
-    causes.0 & Severity::Fatal.mask().0 == FaultSet::of(Fault::SelfTestFailed).0
 }
 
 /// A request that leads to motion and is older than this was given up by whoever made it.
@@ -415,10 +470,10 @@ fn load(memory: &KernelState) -> State {
         reset_previous: memory.edges & 1 != 0,
         arm_previous: memory.edges & 2 != 0,
         owner: memory.owner.get().unwrap_or(Source::None),
-        ages: memory.ages.map(Count),
-        level: Level(i16::try_from(memory.level).unwrap_or(0)),
-        timer: Timer(memory.timer),
-        late: Count(memory.late_in_a_row),
+        ages: memory.ages.map(Count::from_raw),
+        level: Level::from_raw(i16::try_from(memory.level).unwrap_or(0)),
+        timer: Timer::from_raw(memory.timer),
+        late: Count::from_raw(memory.late_in_a_row),
     }
 }
 
@@ -426,8 +481,8 @@ fn store(memory: &mut KernelState, state: &State) {
     memory.mode = Raw::new(state.mode);
     memory.edges = u32::from(state.reset_previous) | (u32::from(state.arm_previous) << 1);
     memory.owner = Raw::new(state.owner);
-    memory.ages = state.ages.map(|age| age.0);
-    memory.level = u32::from(state.level.0.unsigned_abs());
-    memory.timer = state.timer.0;
-    memory.late_in_a_row = state.late.0;
+    memory.ages = state.ages.map(Count::raw);
+    memory.level = u32::from(state.level.raw().unsigned_abs());
+    memory.timer = state.timer.raw();
+    memory.late_in_a_row = state.late.raw();
 }

@@ -29,9 +29,10 @@
 
 mod classify;
 mod heartbeat;
+mod interlocks;
 mod kernel;
 mod limiter;
 pub mod machine;
-mod monitors;
+pub mod monitors;
 
 pub use kernel::Kernel;

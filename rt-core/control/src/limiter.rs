@@ -39,15 +39,19 @@ pub(crate) fn target(
     Target { level: i16::try_from(level).unwrap_or(i16::MAX), reverse, rules }
 }
 
-/// Steering of the next cycle, in millionths of full lock.
+/// Steering of the next cycle, in millionths of full lock. A goal beyond full lock is held there.
 pub(crate) fn steering(
     mode: Mode,
+    held_late: bool,
     now_micro: i32,
     asked_micro: i32,
     neutral_for_ns: Option<u64>,
     limits: &Limits,
 ) -> (i32, RuleSet) {
-    let (goal, mut rules) = if mode == Mode::Active {
+    let (goal, mut rules) = if held_late {
+        // A late event holds the whole output, not only the throttle.
+        (now_micro, RuleSet::EMPTY)
+    } else if mode == Mode::Active {
         (asked_micro, RuleSet::EMPTY)
     } else if neutral_for_ns.is_some_and(|ns| ns >= limits.centre_after_ns) {
         (0, rule(Rule::SteeringCentred))

@@ -2,9 +2,9 @@
 //!
 //! Everything that decides whether the car may move is in [`step`]. It knows integers only, has no
 //! memory but [`State`] and no input but [`Input`], so that it can be checked over every state and
-//! input with small [`Limits`]; the argument from small limits to large ones rests on the timers,
-//! which can only count by one and be compared with their limit. It must never read a clock or a
-//! float. Source of the rules: rt-core/README.md, section "The state machine".
+//! input with small [`Limits`]; the argument from small limits to large ones rests on the numbers of
+//! `machine/counters.rs`, which can only count by one and be compared with their limit. It must never
+//! read a clock or a float. Source of the rules: rt-core/README.md, section "The state machine".
 //!
 //! ```text
 //!  Boot → SelfTest → Disarmed ⇄ Arming → Active → SafeStop → Disarmed
@@ -12,62 +12,12 @@
 //!            └────────── any: fatal → Fault (for ever)
 //! ```
 //!
-//! Shown by: `tests/control/machine.rs`.
+//! Shown by: `tests/control/machine.rs`, and over every state and input by `tests::machine_check`.
 
+mod counters;
+
+pub use counters::{Count, Level, Timer};
 use rt_wire::{Class, Mode, SOURCES, Source};
-
-/// Throttle magnitude; one level is what the output may change in one cycle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Level(pub i16);
-
-impl Level {
-    /// No throttle.
-    pub const NEUTRAL: Self = Self(0);
-
-    fn up(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    fn down(self) -> Self {
-        Self(self.0.saturating_sub(1).max(0))
-    }
-
-    fn towards(self, target: Self) -> Self {
-        match self.cmp(&target) {
-            core::cmp::Ordering::Less => self.up(),
-            core::cmp::Ordering::Equal => self,
-            core::cmp::Ordering::Greater => self.down(),
-        }
-    }
-}
-
-/// Cycles left; it can be started, counted down and asked whether it is out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Timer(pub u32);
-
-impl Timer {
-    fn down(self) -> Self {
-        Self(self.0.saturating_sub(1))
-    }
-
-    fn is_out(self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// Cycles counted up to a limit, and held there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Count(pub u32);
-
-impl Count {
-    fn up_to(self, limit: u32) -> Self {
-        Self(self.0.saturating_add(1).min(limit))
-    }
-
-    fn below(self, limit: u32) -> bool {
-        self.0 < limit
-    }
-}
 
 /// Result of the self-test in this cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,10 +73,10 @@ impl State {
             reset_previous: true,
             arm_previous: true,
             owner: Source::None,
-            ages: limits.stale.map(Count),
+            ages: limits.stale.map(Count::full),
             level: Level::NEUTRAL,
-            timer: Timer(0),
-            late: Count(0),
+            timer: Timer::STOPPED,
+            late: Count::ZERO,
         }
     }
 }
@@ -173,24 +123,11 @@ pub struct Output {
     pub held_late: bool,
 }
 
-fn age_of(state: &State, input: &Input, limits: &Limits, source: Source) -> Count {
-    let mut ages = state.ages.iter().zip(&input.classes).zip(&limits.stale).zip(&SOURCES);
-    match ages.find(|(_, candidate)| **candidate == source) {
-        Some((((age, class), limit), _)) => aged(*age, *class, *limit),
-        // Nobody is never fresh.
-        None => Count(u32::MAX),
-    }
-}
-
 fn aged(age: Count, class: Class, limit: u32) -> Count {
     match class {
-        Class::Good | Class::GoodAsking => Count(0),
+        Class::Good | Class::GoodAsking => Count::ZERO,
         Class::Absent | Class::Bad => age.up_to(limit),
     }
-}
-
-fn limit_of(limits: &Limits, source: Source) -> u32 {
-    source.index().and_then(|index| limits.stale.get(index)).copied().unwrap_or(0)
 }
 
 fn class_of(input: &Input, source: Source) -> Class {
@@ -198,7 +135,10 @@ fn class_of(input: &Input, source: Source) -> Class {
 }
 
 fn is_fresh(state: &State, input: &Input, limits: &Limits, source: Source) -> bool {
-    age_of(state, input, limits, source).below(limit_of(limits, source))
+    let mut ages = state.ages.iter().zip(&input.classes).zip(&limits.stale).zip(SOURCES);
+    ages.any(|(((age, class), limit), candidate)| {
+        candidate == source && aged(*age, *class, *limit).below(*limit)
+    })
 }
 
 /// The authority rule: who owns after this cycle, before any change of mode takes it away.
@@ -243,7 +183,7 @@ pub fn next_owner(state: &State, input: &Input, limits: &Limits) -> Source {
 pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
     let reset_edge = input.reset && !state.reset_previous;
     let arm_edge = input.arm && !state.arm_previous;
-    let late = if input.late { state.late.up_to(limits.late) } else { Count(0) };
+    let late = if input.late { state.late.up_to(limits.late) } else { Count::ZERO };
     let overload = !late.below(limits.late);
     let owner = next_owner(&state, &input, limits);
     let owner_none = owner == Source::None;
@@ -256,7 +196,7 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
         owner,
         late,
         level: Level::NEUTRAL,
-        timer: Timer(0),
+        timer: Timer::STOPPED,
         ..state
     };
     for (((age, before), class), limit) in
@@ -279,16 +219,16 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
                 SelfTest::Fail => Mode::Fault,
             },
             Mode::Disarmed => {
-                let ready = !owner_none && !owner_stale && input.target == Level::NEUTRAL;
+                let ready = !owner_none && !owner_stale && input.target.is_neutral();
                 if arm_edge && !stop && ready {
-                    next.timer = Timer(limits.arming);
+                    next.timer = Timer::started(limits.arming);
                     Mode::Arming
                 } else {
                     Mode::Disarmed
                 }
             }
             Mode::Arming => {
-                if stop || owner_none || owner_stale || input.target != Level::NEUTRAL {
+                if stop || owner_none || owner_stale || !input.target.is_neutral() {
                     Mode::Disarmed
                 } else if state.timer.is_out() {
                     Mode::Active
@@ -301,7 +241,7 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
                 if stop || owner_none || owner_stale {
                     // The ramp begins in the very cycle that demands it.
                     next.level = state.level.down();
-                    next.timer = Timer(limits.safe_stop);
+                    next.timer = Timer::started(limits.safe_stop);
                     Mode::SafeStop
                 } else {
                     // A single late event holds the output: what was asked is already old.
@@ -312,7 +252,7 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
                 }
             }
             Mode::SafeStop => {
-                if state.level == Level::NEUTRAL || state.timer.is_out() {
+                if state.level.is_neutral() || state.timer.is_out() {
                     Mode::Disarmed
                 } else {
                     next.level = state.level.down();

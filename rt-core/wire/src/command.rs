@@ -1,4 +1,7 @@
 //! What a source asks for: one shape for every source, for good.
+//!
+//! It says what may be asked, never what is granted: rt-control classifies each command, and the
+//! owner is chosen there. Shown by: tests/layout.rs, which holds the shape still.
 
 use crate::units::MonoNs;
 

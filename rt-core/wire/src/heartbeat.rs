@@ -1,5 +1,6 @@
 //! A sidecar's sign of life, judged by the kernel. Never to be confused with the watchdog, which is
-//! the hardware timer, nor with the heartbeat pin, which drives the motor relay's pump.
+//! the hardware timer, nor with the heartbeat pin, which drives the motor relay's pump. Shown by:
+//! tests/layout.rs.
 
 use crate::record::Raw;
 use crate::units::MonoNs;

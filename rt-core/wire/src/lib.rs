@@ -50,14 +50,15 @@ pub use heartbeat::{HEARTBEAT_SOURCES, Heartbeat, HeartbeatFlags, SidecarState, 
 pub use limits::{LATE_WINDOW_CYCLES, Limits, LimitsFlags};
 pub use mode::Mode;
 pub use observation::{
-    Battery, Imu, LineSet, Lines, Observation, Pose, Power, Temperature, Validity, WheelSpeed,
+    Battery, Imu, IntegrityFlags, LineSet, Lines, Observation, Pose, Power, Temperature, Validity,
+    WheelSpeed,
 };
 pub use operator::{EstopRequest, Housekeeping, HousekeepingFlags, OperatorKind, OperatorRequest};
 pub use record::{Field, FieldType, Raw, RawEnum, Record, fnv1a, layout_hash};
 pub use sets::{Interlock, InterlockSet, Rule, RuleSet};
 pub use sim::{PlantStatus, SimPins};
 pub use telemetry::{
-    Health, HealthFlags, Inbox, InboxCommand, KernelState, Monitors, Outcome, PulseFlags,
-    PulseFrame, Release, Setpoint, Telemetry,
+    BadBurst, CoastDown, DeadSources, Health, HealthFlags, Inbox, InboxCommand, KernelState,
+    LateLadder, Monitors, Outcome, PulseFlags, PulseFrame, Release, Setpoint, Telemetry,
 };
 pub use units::{Microseconds, MonoNs};

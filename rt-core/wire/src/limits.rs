@@ -1,7 +1,7 @@
 //! Every number the kernel judges by, as plain integers: what a validated robot file comes down to.
 //!
 //! It is a record like any other, so that its checksum is the checksum of what the loop really uses.
-//! Nothing that learns can reach it.
+//! Nothing that learns can reach it. Shown by: tests/layout.rs, and rt-config's tests/robots.rs.
 
 use crate::units::Microseconds;
 
@@ -58,6 +58,12 @@ record! {
         pub reset_press_min_ns: u64,
         /// A reset press longer than this is a stuck button.
         pub reset_press_max_ns: u64,
+        /// A teleop command made longer ago than this, by its own stamp, is refused.
+        pub teleop_age_max_ns: u64,
+        /// Throttle of `stall_level` may find the wheel still for this long.
+        pub stall_after_ns: u64,
+        /// A wheel above its coast-down for this long is a runaway.
+        pub runaway_after_ns: u64,
         /// Late events in a row that trip the overload.
         pub late_consecutive: u32,
         /// Late events within [`LATE_WINDOW_CYCLES`] that trip the overload.
@@ -82,12 +88,24 @@ record! {
         pub battery_low_mv: u32,
         /// Battery: e-stop below this.
         pub battery_critical_mv: u32,
+        /// Battery: a warning below this.
+        pub battery_warn_mv: u32,
+        /// Chip: a warning from here on.
+        pub temperature_warn_milli_c: i32,
         /// Chip: degraded from here on.
         pub temperature_high_milli_c: i32,
         /// Chip: e-stop from here on.
         pub temperature_critical_milli_c: i32,
-        /// A larger acceleration (any axis) is an outlier, in mm/s².
+        /// An acceleration of this magnitude, or of a larger one, is an outlier, in mm/s².
         pub imu_max_mm_per_s2: u32,
+        /// From this level on the wheel must turn.
+        pub stall_level: u32,
+        /// A wheel this slow, or slower, is still.
+        pub standstill_mm_per_s: u32,
+        /// With neutral output the car slows down at least by this, in mm/s².
+        pub coast_down_min_mm_per_s2: u32,
+        /// How far the measured speed may be above the coast-down: noise, quantisation, slopes.
+        pub runaway_margin_mm_per_s: u32,
         /// IEC 60204-1 category of a controlled stop; 1, or 0 for a drive that has no ramp.
         pub stop_category: u32,
         /// Switches.

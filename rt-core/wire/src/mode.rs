@@ -1,4 +1,5 @@
 //! The eight modes of the safety state machine. Source: rt-core/README.md, after IEC 60204-1.
+//! Which follows which is rt-control's to decide. Shown by: tests/layout.rs.
 
 raw_enum! {
     /// What the kernel is doing. One enum, no pair of booleans.

@@ -1,4 +1,8 @@
 //! What the board saw: one cycle's sensor readings, each with its own time and validity.
+//!
+//! A board must never invent a reading: what it has not got is `Absent`, what it lost is `Failed`
+//! with the last value. Whether a valid one is plausible is rt-control's to judge. Shown by:
+//! tests/layout.rs.
 
 use crate::record::Raw;
 use crate::units::MonoNs;
@@ -128,6 +132,16 @@ record! {
     }
 }
 
+bit_set! {
+    /// What the loop found out about its own memory. It is observed, and never acted on by the loop
+    /// itself, so that a recorded cycle replays.
+    pub struct IntegrityFlags {
+        /// The kernel's memory, or the limits that it judges by, are not what they were after the
+        /// last cycle.
+        MIRROR_MISMATCH = 0;
+    }
+}
+
 record! {
     /// One cycle's sensor readings.
     pub struct Observation {
@@ -147,7 +161,8 @@ record! {
         pub pose: Pose,
         /// Consecutive failures to write the pulses, up to the cycle before this one.
         pub drive_error_count: u32,
-        /// Zero.
-        pub reserved: u32,
+        /// What the loop found when it compared the kernel's memory with its mirror, before this
+        /// cycle.
+        pub integrity: IntegrityFlags,
     }
 }

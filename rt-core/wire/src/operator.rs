@@ -1,4 +1,7 @@
 //! What local people, and the loop's own housekeeping thread, tell the loop.
+//!
+//! Sequences make each request count once; who may ask was judged before it came here, by the
+//! credentials of the socket. Shown by: tests/layout.rs.
 
 use crate::record::Raw;
 use crate::units::MonoNs;

@@ -1,5 +1,5 @@
 //! Two more sets of bits in an [`crate::Outcome`]: which rule changed the command, and what forbids
-//! arming.
+//! arming. Shown by: tests/layout.rs, which holds each set and its table together.
 
 raw_enum! {
     /// A rule of the kernel that changed what was asked.
@@ -84,8 +84,8 @@ macro_rules! interlocks {
 }
 
 interlocks! {
-    NotDisarmed = 0, "not-disarmed", "The car is not in Disarmed.",
-        "Disarm, or reset after an e-stop.";
+    NotDisarmed = 0, "not-disarmed", "The car is armed already, or still stops.",
+        "Disarm, or wait until it stands.";
     EstopAsserted = 1, "estop-asserted", "The e-stop is pressed or its loop is open.",
         "Release it, then reset.";
     NoOwner = 2, "no-owner", "No source has claimed authority.",
@@ -106,6 +106,24 @@ interlocks! {
         "Start the logger, or make room on its disk.";
     NotSealed = 10, "not-sealed", "The allocator is not sealed yet.",
         "Wait for the fast loop to finish its start.";
+    SelfTestPending = 11, "self-test-pending", "The self-test has not passed yet.",
+        "Wait; if it lasts, the other interlocks say what it waits for.";
+    EstopLatched = 12, "estop-latched", "An e-stop is latched: releasing the button alone changes nothing.",
+        "Release it, then press the reset button or run `continuon reset`.";
+    Faulted = 13, "faulted", "A fatal fault keeps the output neutral until the fast loop is started anew.",
+        "Mend the fatal cause that is listed, then restart the fast loop.";
+    LinesSilent = 14, "lines-silent", "The e-stop loop and the buttons cannot be read.",
+        "Check the board's input lines and their wires.";
+    DeadManReleased = 15, "dead-man-released", "Teleop speaks, and its dead-man switch is not held.",
+        "Hold the dead-man switch.";
+    NotCalibrated = 16, "not-calibrated", "The throttle has no range: no calibration or no limit was entered.",
+        "Set `calibration.throttle` and `limits.throttle_max` in the robot file.";
+    ArmHeld = 17, "arm-held", "The arm button is held since before this cycle, and only a fresh press counts.",
+        "Release the arm button, then press it again.";
+    HeartbeatLate = 18, "heartbeat-late", "A source's commands are ignored: its heartbeat is late or was never heard.",
+        "Look at that source's log; `continuon top` shows who is silent.";
+    CommandsRefused = 19, "commands-refused", "A source's newest command was implausible and was refused.",
+        "Look at that source's log, and at `classes` in the telemetry.";
 }
 
 bit_set! {
@@ -133,6 +151,24 @@ bit_set! {
         LOG_MISSING = 9;
         /// Bit of [`Interlock::NotSealed`].
         NOT_SEALED = 10;
+        /// Bit of [`Interlock::SelfTestPending`].
+        SELF_TEST_PENDING = 11;
+        /// Bit of [`Interlock::EstopLatched`].
+        ESTOP_LATCHED = 12;
+        /// Bit of [`Interlock::Faulted`].
+        FAULTED = 13;
+        /// Bit of [`Interlock::LinesSilent`].
+        LINES_SILENT = 14;
+        /// Bit of [`Interlock::DeadManReleased`].
+        DEAD_MAN_RELEASED = 15;
+        /// Bit of [`Interlock::NotCalibrated`].
+        NOT_CALIBRATED = 16;
+        /// Bit of [`Interlock::ArmHeld`].
+        ARM_HELD = 17;
+        /// Bit of [`Interlock::HeartbeatLate`].
+        HEARTBEAT_LATE = 18;
+        /// Bit of [`Interlock::CommandsRefused`].
+        COMMANDS_REFUSED = 19;
     }
 }
 

@@ -1,4 +1,6 @@
 //! The `sim` board's pins and what the plant reports: the wires of a robot that is not there.
+//! Nothing that drives may read [`PlantStatus`]: a real car has no such wire. Shown by:
+//! tests/layout.rs.
 
 use crate::observation::Validity;
 use crate::record::Raw;

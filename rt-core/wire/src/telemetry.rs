@@ -1,7 +1,8 @@
 //! What the loop tells: one replayable cycle, and the keyframes from which replay can begin.
 //!
 //! A [`Telemetry`] record holds everything `Kernel::step` was given and everything it answered, so
-//! that running the recorded inputs again must give the recorded outcome, bit for bit.
+//! that running the recorded inputs again must give the recorded outcome, bit for bit. Shown by:
+//! tests/layout.rs, and the replays of rt-control's tests.
 
 use crate::command::{AcceptedCommand, Arrival, Class, Command, SOURCES, Source};
 use crate::fault::FaultSet;
@@ -155,12 +156,66 @@ record! {
 }
 
 record! {
+    /// Memory of the late-event ladder.
+    pub struct LateLadder {
+        /// One bit a cycle, newest lowest: which of the last cycles were late events.
+        pub window: [u64; 16],
+        /// Late events within the window.
+        pub count: u32,
+        /// Zero.
+        pub reserved: u32,
+    }
+}
+
+record! {
+    /// Memory of the owner's implausible commands.
+    pub struct BadBurst {
+        /// When each of the newest ones came; 0 for none.
+        pub at: [MonoNs; 3],
+        /// The source that last owned authority: whose they are.
+        pub owner: Raw<Source>,
+        /// Zero.
+        pub reserved: u32,
+    }
+}
+
+record! {
+    /// Memory of the command slots that were corrupt.
+    pub struct DeadSources {
+        /// Bit n: source n (order of [`SOURCES`]) is dead until it attaches again.
+        pub dead: u32,
+        /// The attach in which each slot was corrupt.
+        pub generation: [u32; SOURCES.len()],
+    }
+}
+
+record! {
+    /// Memory of the runaway monitor: the coast-down it watches.
+    pub struct CoastDown {
+        /// When the wheel had `mm_per_s`; 0 while nothing is watched, or the wheel is driven.
+        pub at: MonoNs,
+        /// Since when the wheel is above its coast-down; 0 while it is not.
+        pub above_since: MonoNs,
+        /// The speed from which the coast-down is counted.
+        pub mm_per_s: u32,
+        /// 1 from the moment the relay is on until it is off and the wheel has come to rest.
+        pub watched: u32,
+    }
+}
+
+record! {
     /// Memory of the rules that look back over time, each a small monitor outside the machine.
     pub struct Monitors {
-        /// One bit a cycle, newest lowest: which of the last cycles were late events.
-        pub late_window: [u64; 16],
-        /// When each of the owner's newest implausible commands came.
-        pub bad_at: [MonoNs; 3],
+        /// Late events.
+        pub late: LateLadder,
+        /// The owner's implausible commands.
+        pub bad: BadBurst,
+        /// Corrupt command slots.
+        pub dead: DeadSources,
+        /// Wheel speed while the output is neutral.
+        pub coast: CoastDown,
+        /// Since when the throttle is on and the wheel is still; 0 while it turns.
+        pub stall_since: MonoNs,
         /// Since when the battery is low; 0 while it is not.
         pub battery_low_since: MonoNs,
         /// Since when the chip is hot; 0 while it is not.
@@ -171,16 +226,13 @@ record! {
         pub discrepancy_since: MonoNs,
         /// Since when the relay's feedback contradicts its command; 0 while it agrees.
         pub relay_mismatch_since: MonoNs,
-        /// Since when the reset button is pressed; 0 while it is not.
+        /// Since when the reset button is pressed; 0 while it is not, `u64::MAX` where nobody saw the
+        /// press begin.
         pub reset_pressed_since: MonoNs,
         /// When each heartbeat last moved, in the order of [`HEARTBEAT_SOURCES`]; 0 for never.
         pub heartbeat_moved_at: [MonoNs; HEARTBEAT_SOURCES.len()],
         /// The sequence it moved to.
         pub heartbeat_sequence: [u64; HEARTBEAT_SOURCES.len()],
-        /// Late events within the window.
-        pub late_count: u32,
-        /// Zero.
-        pub reserved: u32,
     }
 }
 
@@ -225,8 +277,6 @@ record! {
         pub latched_causes: FaultSet,
         /// Steering that is driven, in millionths of full lock, positive left.
         pub steering_micro: i32,
-        /// Consecutive failures of the self-test's checks; 0 while it passes.
-        pub self_test_failures: u32,
         /// Zero.
         pub reserved: u32,
     }

@@ -1,7 +1,7 @@
 //! The one table of every segment: who creates it, who writes it, who reads it, what it holds.
 //!
 //! All names come from here; nobody formats one by hand. `continuon top` prints this table live,
-//! and `cargo xtask tidy` checks that each topic has a writer.
+//! and `cargo xtask tidy` checks that each topic has a writer. Shown by: tests/layout.rs.
 
 use crate::record::{Field, FieldType, Record};
 use crate::{

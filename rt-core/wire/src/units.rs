@@ -1,6 +1,7 @@
-//! Numbers that could be swapped, made types.
+//! Numbers that could be swapped, made types. They only add and compare: whoever judges them is
+//! elsewhere. Shown by: tests/layout.rs, and every test of rt-control.
 
-use crate::record::{Field, FieldType, fnv1a};
+use crate::record::FieldType;
 use core::fmt;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -44,8 +45,6 @@ impl fmt::Debug for MonoNs {
 
 impl FieldType for MonoNs {
     const TYPE_NAME: &'static str = "MonoNs";
-    const TYPE_HASH: u64 = fnv1a(0, b"MonoNs");
-    const TYPE_FIELDS: &'static [Field] = &[];
 }
 
 /// A pulse width in microseconds, as a servo or an ESC reads it (typically 1000 to 2000).
@@ -74,5 +73,4 @@ impl fmt::Debug for Microseconds {
 
 impl FieldType for Microseconds {
     const TYPE_NAME: &'static str = "Microseconds";
-    const TYPE_HASH: u64 = fnv1a(0, b"Microseconds");
 }

@@ -66,15 +66,64 @@ fn no_number_but_its_own_becomes_an_enum_value() {
 
 #[test]
 fn each_fault_has_its_own_bit_name_meaning_and_mend() {
-    let mut names = HashSet::new();
-    let mut bits = 0_u32;
+    let (mut names, mut sentences) = (HashSet::new(), HashSet::new());
+    let mut bits = 0_u64;
     for fault in Fault::ALL {
         assert!(names.insert(fault.name()));
-        assert!(fault.meaning().ends_with('.') && fault.mend().ends_with('.'));
+        for text in [fault.meaning(), fault.mend()] {
+            assert!(is_a_sentence(text), "{fault:?}: {text}");
+            assert!(sentences.insert(text), "said twice: {text}");
+        }
         assert_eq!(bits & FaultSet::of(*fault).0, 0);
         bits |= FaultSet::of(*fault).0;
         assert_eq!(FaultSet::of(*fault).faults().collect::<Vec<_>>(), [*fault]);
     }
+}
+
+fn is_a_sentence(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_uppercase())
+        && text.ends_with('.')
+        && text.split_whitespace().count() > 2
+}
+
+#[test]
+fn each_interlock_says_what_it_means_and_what_mends_it() {
+    let mut meanings = HashSet::new();
+    for interlock in Interlock::ALL {
+        assert!(is_a_sentence(interlock.meaning()) && is_a_sentence(interlock.mend()));
+        assert!(meanings.insert(interlock.meaning()), "said twice: {}", interlock.meaning());
+    }
+}
+
+#[test]
+fn the_five_base_rules_halt_and_nothing_else_is_one() {
+    let rules: Vec<_> = Fault::ALL
+        .iter()
+        .filter_map(|fault| Some((fault.base_rule()?, *fault, fault.severity())))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("thermal_critical", Fault::TemperatureCritical, Severity::Estop),
+            ("power_critical", Fault::BatteryCritical, Severity::Estop),
+            ("servo_fault", Fault::DriveWrite, Severity::Fatal),
+            ("imu_outlier", Fault::ImuOutlier, Severity::Stop),
+            ("camera_lost", Fault::CameraLost, Severity::Stop),
+        ]
+    );
+}
+
+#[test]
+fn every_severity_but_a_warning_stops_and_severities_share_no_fault() {
+    let mut all = FaultSet::EMPTY;
+    for severity in Severity::ALL {
+        let of = FaultSet(u64::MAX).of_severity(*severity);
+        assert_eq!(of.0 & all.0, 0);
+        assert_eq!(of.stops(), *severity != Severity::Warning);
+        assert!(of.faults().all(|fault| fault.severity() == *severity));
+        all |= of;
+    }
+    assert_eq!(all.faults().count(), Fault::ALL.len());
 }
 
 #[test]

@@ -30,10 +30,10 @@ fn at(mode: Mode) -> State {
         reset_previous: false,
         arm_previous: false,
         owner: if owned { Pilot } else { Source::None },
-        ages: [Count(0); 3],
+        ages: [Count::from_raw(0); 3],
         level: Level::NEUTRAL,
-        timer: Timer(0),
-        late: Count(0),
+        timer: Timer::from_raw(0),
+        late: Count::from_raw(0),
     }
 }
 
@@ -52,7 +52,7 @@ fn heard(source: Source, class: Class) -> [Class; 3] {
 }
 
 fn stale(mut state: State) -> State {
-    state.ages = LIMITS.stale.map(Count);
+    state.ages = LIMITS.stale.map(Count::from_raw);
     state
 }
 
@@ -62,16 +62,16 @@ fn every_row_of_the_transition_table() {
     let self_test = |result| Input { self_test: result, ..QUIET };
     let arm = Input { arm: true, ..QUIET };
     let reset = Input { reset: true, ..QUIET };
-    let throttle = Input { target: Level(2), ..QUIET };
+    let throttle = Input { target: Level::from_raw(2), ..QUIET };
     let released = Input { classes: heard(Pilot, Good), ..QUIET };
     let stops = [
         Input { disarm: true, ..QUIET },
         Input { degraded: true, ..QUIET },
         Input { late: true, ..QUIET },
     ];
-    let late_once = |mode| State { late: Count(1), ..at(mode) };
-    let waiting = State { timer: Timer(2), ..at(Arming) };
-    let ramping = State { level: Level(3), timer: Timer(2), ..at(SafeStop) };
+    let late_once = |mode| State { late: Count::from_raw(1), ..at(mode) };
+    let waiting = State { timer: Timer::from_raw(2), ..at(Arming) };
+    let ramping = State { level: Level::from_raw(3), timer: Timer::from_raw(2), ..at(SafeStop) };
 
     let mut rows = vec![
         (at(Boot), QUIET, Mode::SelfTest),
@@ -97,8 +97,8 @@ fn every_row_of_the_transition_table() {
         (stale(at(Active)), QUIET, SafeStop),
         (ramping, QUIET, SafeStop),
         (ramping, Input { arm: true, classes: heard(Pilot, GoodAsking), ..QUIET }, SafeStop),
-        (State { level: Level(0), ..ramping }, QUIET, Disarmed),
-        (State { timer: Timer(0), ..ramping }, QUIET, Disarmed),
+        (State { level: Level::from_raw(0), ..ramping }, QUIET, Disarmed),
+        (State { timer: Timer::from_raw(0), ..ramping }, QUIET, Disarmed),
         (at(EStopLatched), QUIET, EStopLatched),
         (at(EStopLatched), arm, EStopLatched),
         (at(EStopLatched), reset, Mode::SelfTest),
@@ -111,7 +111,7 @@ fn every_row_of_the_transition_table() {
     ];
     for stop in stops {
         rows.push((late_once(Disarmed), Input { arm: true, ..stop }, Disarmed));
-        rows.push((State { timer: Timer(2), ..late_once(Arming) }, stop, Disarmed));
+        rows.push((State { timer: Timer::from_raw(2), ..late_once(Arming) }, stop, Disarmed));
         rows.push((late_once(Active), stop, SafeStop));
     }
     for mode in Mode::ALL {
@@ -127,12 +127,12 @@ fn every_row_of_the_transition_table() {
 
 #[test]
 fn the_higher_of_two_events_wins() {
-    let active = State { level: Level(3), ..at(Mode::Active) };
+    let active = State { level: Level::from_raw(3), ..at(Mode::Active) };
     let all = Input { fatal: true, estop: true, disarm: true, degraded: true, ..QUIET };
     assert_eq!(next(active, all).mode, Mode::Fault);
     assert_eq!(next(active, Input { fatal: false, ..all }).mode, Mode::EStopLatched);
     let estop = Input { fatal: false, ..all };
-    assert_eq!(next(active, estop).level, Level(0), "an e-stop does not ramp");
+    assert_eq!(next(active, estop).level, Level::from_raw(0), "an e-stop does not ramp");
     // A stop above a claim: the claim gains nothing.
     let disarm = Input { disarm: true, classes: heard(Teleop, GoodAsking), ..QUIET };
     assert_eq!(next(active, disarm).mode, Mode::SafeStop);
@@ -173,9 +173,9 @@ fn buttons_stuck_from_power_up_never_fire() {
 #[test]
 fn boot_knows_nobody_and_drives_nothing() {
     let boot = State::boot(&LIMITS);
-    assert_eq!(boot.ages, LIMITS.stale.map(Count));
-    assert_eq!((boot.timer, boot.late), (Timer(0), Count(0)));
-    assert_eq!((boot.owner, boot.level, boot.mode), (Source::None, Level(0), Mode::Boot));
+    assert_eq!(boot.ages, LIMITS.stale.map(Count::from_raw));
+    assert_eq!((boot.timer, boot.late), (Timer::from_raw(0), Count::from_raw(0)));
+    assert_eq!((boot.owner, boot.level, boot.mode), (Source::None, Level::from_raw(0), Mode::Boot));
 }
 
 #[test]
@@ -197,24 +197,26 @@ fn output_moves_one_step_a_cycle_towards_its_target() {
     let mut state = at(Mode::Active);
     let mut levels = Vec::new();
     for target in [2, 2, 2, 0, 0, 0] {
-        let input = Input { classes: heard(Pilot, GoodAsking), target: Level(target), ..QUIET };
+        let input =
+            Input { classes: heard(Pilot, GoodAsking), target: Level::from_raw(target), ..QUIET };
         state = next(state, input);
-        levels.push(state.level.0);
+        levels.push(state.level.raw());
     }
     assert_eq!(levels, [1, 2, 2, 1, 0, 0]);
 }
 
 #[test]
 fn stop_ramps_by_one_step_from_the_cycle_that_demands_it() {
-    let active = State { level: Level(4), ..at(Mode::Active) };
+    let active = State { level: Level::from_raw(4), ..at(Mode::Active) };
     let mut state = next(active, Input { disarm: true, ..QUIET });
-    let mut trace = vec![(state.mode, state.level.0)];
+    let mut trace = vec![(state.mode, state.level.raw())];
     while state.mode == Mode::SafeStop {
-        assert!(output(state, QUIET).relay || state.level.0 == 0);
+        assert!(output(state, QUIET).relay || state.level.raw() == 0);
         // What sources ask for does not matter any more.
-        let asks = Input { classes: [GoodAsking; 3], target: Level(9), arm: true, ..QUIET };
+        let asks =
+            Input { classes: [GoodAsking; 3], target: Level::from_raw(9), arm: true, ..QUIET };
         state = next(state, asks);
-        trace.push((state.mode, state.level.0));
+        trace.push((state.mode, state.level.raw()));
     }
     let ramp = [3, 2, 1, 0].map(|level| (Mode::SafeStop, level));
     assert_eq!(trace, [ramp.as_slice(), &[(Mode::Disarmed, 0)]].concat());
@@ -222,29 +224,32 @@ fn stop_ramps_by_one_step_from_the_cycle_that_demands_it() {
 
 #[test]
 fn stop_ends_when_its_timer_is_out_however_fast_the_car_is() {
-    let active = State { level: Level(100), ..at(Mode::Active) };
+    let active = State { level: Level::from_raw(100), ..at(Mode::Active) };
     let mut state = next(active, Input { disarm: true, ..QUIET });
     let mut cycles = 0;
     while state.mode == Mode::SafeStop {
         state = next(state, QUIET);
         cycles += 1;
     }
-    assert_eq!((cycles, state.mode, state.level), (LIMITS.safe_stop + 1, Mode::Disarmed, Level(0)));
+    assert_eq!(
+        (cycles, state.mode, state.level),
+        (LIMITS.safe_stop + 1, Mode::Disarmed, Level::from_raw(0))
+    );
 }
 
 #[test]
 fn one_late_cycle_holds_the_output_and_the_second_stops() {
-    let active = State { level: Level(3), ..at(Mode::Active) };
-    let late = Input { late: true, target: Level(9), ..QUIET };
+    let active = State { level: Level::from_raw(3), ..at(Mode::Active) };
+    let late = Input { late: true, target: Level::from_raw(9), ..QUIET };
     let (held, told) = step(active, late, &LIMITS);
-    assert_eq!((held.mode, held.level), (Mode::Active, Level(3)));
+    assert_eq!((held.mode, held.level), (Mode::Active, Level::from_raw(3)));
     assert!(told.held_late && told.pump && !told.overload);
     let (stopped, told) = step(held, late, &LIMITS);
-    assert_eq!((stopped.mode, stopped.level), (Mode::SafeStop, Level(2)));
+    assert_eq!((stopped.mode, stopped.level), (Mode::SafeStop, Level::from_raw(2)));
     assert!(told.overload && told.relay && !told.pump, "the pump rests in an overload");
     // A clean cycle between two late ones clears the count.
     let cleared = next(held, Input { classes: heard(Pilot, GoodAsking), ..QUIET });
-    assert_eq!(cleared.late, Count(0));
+    assert_eq!(cleared.late, Count::from_raw(0));
     assert_eq!(next(cleared, late).mode, Mode::Active);
 }
 
@@ -254,7 +259,7 @@ fn age_counts_cycles_without_a_good_command_and_holds_at_the_limit() {
     let mut ages = Vec::new();
     for class in [Good, Absent, Bad, Absent, Absent, Absent, GoodAsking] {
         state = next(state, Input { classes: heard(Teleop, class), ..QUIET });
-        ages.push(state.ages[0].0);
+        ages.push(state.ages[0].raw());
     }
     assert_eq!(ages, [0, 1, 2, 3, 4, 4, 0]);
 }
@@ -338,8 +343,9 @@ fn a_stop_takes_authority_away() {
 fn a_source_without_authority_changes_nothing() {
     // The owner is teleop and fresh: whatever the others send, the same follows.
     for mode in [Mode::Disarmed, Mode::Arming, Mode::Active] {
-        let state = State { owner: Teleop, level: Level(0), ..at(mode) };
-        let input = Input { classes: heard(Teleop, GoodAsking), target: Level(2), ..QUIET };
+        let state = State { owner: Teleop, level: Level::from_raw(0), ..at(mode) };
+        let input =
+            Input { classes: heard(Teleop, GoodAsking), target: Level::from_raw(2), ..QUIET };
         let (alone, told) = step(state, input, &LIMITS);
         for other in [Absent, Bad, Good, GoodAsking] {
             let crowd = Input { classes: [GoodAsking, other, other], ..input };
@@ -350,5 +356,14 @@ fn a_source_without_authority_changes_nothing() {
                 "{mode} {other}"
             );
         }
+    }
+}
+
+#[test]
+fn machine_does_nothing_with_its_numbers_but_what_their_types_allow() {
+    // The argument from small limits to large ones rests on it; the compiler keeps the fields private.
+    let machine = include_str!("../../src/machine.rs");
+    for way_round in [".raw()", "::raw", "from_raw"] {
+        assert!(!machine.contains(way_round), "machine.rs calls {way_round}");
     }
 }

@@ -1,9 +1,14 @@
-//! The rules that look back over time, each through a whole kernel: when it trips, and when not yet.
+//! The monitors: each alone over all its inputs (the modules), and then through a whole kernel: when
+//! it trips, when not yet, and what follows.
+
+mod coast;
+mod readings;
+mod sequences;
 
 use crate::support::{Dice, MS, Rig, is_dead, limits};
 use rt_wire::{
-    Fault, LATE_WINDOW_CYCLES, LimitsFlags, LineSet, Mode, Power, PulseFlags, Raw, Rule, Source,
-    Validity,
+    Fault, LATE_WINDOW_CYCLES, LimitsFlags, LineSet, Mode, OperatorKind, Power, PulseFlags, Raw,
+    Rule, Source, Validity,
 };
 use std::collections::VecDeque;
 
@@ -49,15 +54,17 @@ fn a_cycle_is_late_by_its_wake_up_or_by_the_run_of_the_one_before() {
 }
 
 #[test]
-fn one_late_cycle_holds_the_throttle() {
+fn one_late_cycle_holds_throttle_and_steering() {
     let mut rig = Rig::active(PILOT);
-    rig.drive(PILOT, 0.0, 0.5, 100);
+    rig.drive(PILOT, 0.5, 0.5, 20);
     rig.overran = true;
-    let held = rig.drive(PILOT, 0.0, 0.5, 1);
-    assert_eq!((held.level, held.mode.get()), (100, Some(Mode::Active)));
+    let held = rig.drive(PILOT, 0.5, 0.5, 1);
+    assert_eq!((held.level, held.mode.get()), (20, Some(Mode::Active)));
+    assert_eq!(held.setpoint.steering, 0.2);
     assert!(held.rules.0 >> Rule::HeldLate as u32 & 1 != 0);
+    assert!(held.causes.contains(Fault::LateEvent) && !held.causes.stops());
     rig.overran = false;
-    assert_eq!(rig.drive(PILOT, 0.0, 0.5, 1).level, 101);
+    assert_eq!(rig.drive(PILOT, 0.0, 0.5, 1).level, 21);
 }
 
 #[test]
@@ -93,7 +100,7 @@ fn late_events_within_the_window_are_counted_exactly() {
             newest.truncate(window);
             let count = newest.iter().filter(|late| **late).count();
             let outcome = rig.cycle();
-            assert_eq!(rig.kernel.state().monitors.late_count as usize, count, "cycle {cycle}");
+            assert_eq!(rig.kernel.state().monitors.late.count as usize, count, "cycle {cycle}");
             assert_eq!(outcome.causes.contains(Fault::Overload), count >= 40, "cycle {cycle}");
             tripped += u32::from(count >= 40);
         }
@@ -108,9 +115,9 @@ fn a_late_event_leaves_the_window_after_exactly_1000_cycles() {
     rig.cycle();
     rig.overran = false;
     rig.cycles(999);
-    assert_eq!(rig.kernel.state().monitors.late_count, 1);
+    assert_eq!(rig.kernel.state().monitors.late.count, 1);
     rig.cycle();
-    assert_eq!(rig.kernel.state().monitors.late_count, 0);
+    assert_eq!(rig.kernel.state().monitors.late.count, 0);
 }
 
 // E-stop loop.
@@ -195,9 +202,9 @@ fn undervoltage_counts_while_it_lasts_and_not_once_it_has_been() {
 #[test]
 fn an_impossible_acceleration_stops_the_car() {
     for (axis, value, stops) in [
-        (0, 160.0, false),
-        (1, -160.0, false),
-        (0, 160.1, true),
+        (0, 159.9, false),
+        (1, -159.9, false),
+        (0, 160.0, true),
         (1, -160.1, true),
         (2, f32::NAN, true),
         (2, f32::INFINITY, true),
@@ -266,4 +273,104 @@ fn lines_that_cannot_be_read_say_nothing_of_the_relay() {
     rig.set_line(LineSet::RELAY_FEEDBACK_FITTED | LineSet::RELAY_CLOSED, true);
     rig.observation.lines.validity = Raw::new(Validity::Failed);
     assert_eq!(rig.cycles(300).mode.get(), Some(Mode::EStopLatched));
+}
+
+// The wheel.
+
+fn wheel(rig: &mut Rig, speed_m_per_s: f32) {
+    rig.observation.wheel.validity = Raw::new(Validity::Valid);
+    rig.observation.wheel.speed_m_per_s = speed_m_per_s;
+}
+
+#[test]
+fn a_wheel_that_stands_still_under_throttle_is_a_stall_after_a_second() {
+    for (throttle, speed, stops) in
+        [(0.3, 0.0, true), (0.3, 0.05, true), (0.29, 0.0, false), (0.3, -0.06, false)]
+    {
+        let mut rig = Rig::active(PILOT);
+        wheel(&mut rig, speed);
+        // 150 cycles of slew to a throttle of 0.3; the wheel of a cycle is judged in the next.
+        rig.drive(PILOT, 0.0, throttle, 150);
+        assert_eq!(rig.drive(PILOT, 0.0, throttle, 1000).mode.get(), Some(Mode::Active));
+        let outcome = rig.drive(PILOT, 0.0, throttle, 1);
+        assert_eq!(outcome.causes.contains(Fault::Stall), stops, "{throttle}, {speed} m/s");
+        assert_eq!(outcome.mode.get() == Some(Mode::SafeStop), stops);
+    }
+    // A car without an encoder drives.
+    let mut rig = Rig::active(PILOT);
+    assert_eq!(rig.drive(PILOT, 0.0, 0.5, 3000).mode.get(), Some(Mode::Active));
+}
+
+#[test]
+fn a_wheel_that_speeds_up_at_neutral_trips_the_estop_after_half_a_second() {
+    let mut rig = Rig::active(PILOT);
+    wheel(&mut rig, 1.0);
+    rig.drive(PILOT, 0.0, 0.2, 300);
+    rig.operator(OperatorKind::Disarm);
+    // The ramp lasts a hundred cycles; the next two are neutral, and begin the coast-down.
+    rig.cycles(102);
+    wheel(&mut rig, 1.4);
+    for cycle in 0..500 {
+        let outcome = rig.cycle();
+        assert_eq!(outcome.mode.get(), Some(Mode::Disarmed), "cycle {cycle}");
+    }
+    let outcome = rig.cycle();
+    assert_eq!(outcome.mode.get(), Some(Mode::EStopLatched));
+    assert!(outcome.causes.contains(Fault::Runaway));
+    // While the wheel runs, a reset changes nothing; when it has come to rest, it does.
+    assert_eq!(rig.press_reset(100).mode.get(), Some(Mode::EStopLatched));
+    wheel(&mut rig, 0.0);
+    rig.cycle();
+    assert_eq!(rig.press_reset(100).mode.get(), Some(Mode::SelfTest));
+}
+
+#[test]
+fn a_welded_relay_is_a_runaway_and_a_car_that_is_pushed_about_is_none() {
+    let mut rig = Rig::active(PILOT);
+    wheel(&mut rig, 2.0);
+    rig.drive(PILOT, 0.0, 0.2, 300);
+    rig.inbox.estop.sequence += 1;
+    assert!(!rig.cycles(1500).causes.contains(Fault::Runaway), "two seconds to fall to 1.4 m/s");
+    assert!(rig.cycles(1000).causes.contains(Fault::Runaway), "the relay is off and it drives on");
+    // Come to rest, and then pushed.
+    wheel(&mut rig, 0.0);
+    rig.cycle();
+    for speed in [0.5, 1.0, 2.0, 4.0] {
+        wheel(&mut rig, speed);
+        assert!(!rig.cycles(1000).causes.contains(Fault::Runaway));
+    }
+}
+
+// What only warns.
+
+#[test]
+fn a_warning_is_told_and_stops_nothing() {
+    let power =
+        |throttled| Power { throttled, validity: Raw::new(Validity::Valid), ..Power::default() };
+    let mut rig = Rig::active(PILOT);
+    for (fault, on) in [
+        (
+            Fault::TemperatureWarm,
+            &(|rig: &mut Rig| rig.observation.temperature.celsius = 75.0) as &dyn Fn(&mut Rig),
+        ),
+        (Fault::BatteryWarn, &|rig| rig.observation.battery.volts = 6.9),
+        (Fault::UndervoltageSeen, &|rig| rig.observation.power = power(1 << 18)),
+        (Fault::MinorPageFault, &|rig| rig.inbox.housekeeping.minor_faults = 1),
+    ] {
+        assert!(!rig.drive(PILOT, 0.0, 0.1, 10).causes.contains(fault));
+        on(&mut rig);
+        let outcome = rig.drive(PILOT, 0.0, 0.1, 6000);
+        assert!(outcome.causes.contains(fault), "{fault:?}");
+        assert_eq!(outcome.mode.get(), Some(Mode::Active), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_reset_button_held_for_too_long_is_told_and_stops_nothing() {
+    let mut rig = Rig::active(PILOT);
+    rig.set_line(LineSet::RESET_PRESSED, true);
+    assert!(!rig.drive(PILOT, 0.0, 0.1, 2001).causes.contains(Fault::ResetStuck));
+    let outcome = rig.drive(PILOT, 0.0, 0.1, 1);
+    assert!(outcome.causes.contains(Fault::ResetStuck));
+    assert_eq!(outcome.mode.get(), Some(Mode::Active));
 }

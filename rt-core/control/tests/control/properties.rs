@@ -6,8 +6,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use proptest::{prelude::any, prop_assert, prop_assert_eq};
 use rt_control::Kernel;
 use rt_wire::{
-    Inbox, KernelState, Limits, Mode, Observation, OperatorKind, Outcome, PulseFlags, Release,
-    Source, fnv1a,
+    Arrival, Command, CommandFlags, Fault, HousekeepingFlags, Inbox, KernelState, Limits, LineSet,
+    Mode, Observation, OperatorKind, Outcome, PulseFlags, Raw, Release, Source, Validity, fnv1a,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -68,13 +68,27 @@ fn quick_limits(limits: &mut Limits) {
     limits.steering_max.0 = 1900;
 }
 
+/// Finite, and normal or a positive 0: what an architecture cannot compute otherwise.
+fn is_tame(value: f32) -> bool {
+    value.is_normal() || value.to_bits() == 0
+}
+
+/// Every float that the kernel keeps.
+fn kept_floats(state: &KernelState) -> impl Iterator<Item = f32> {
+    let points = state.accepted.iter().flat_map(|accepted| accepted.command.points);
+    points.flat_map(|point| [point.steering, point.throttle])
+}
+
 /// What holds after every cycle, whatever went in.
 fn check(before: &KernelState, outcome: &Outcome, limits: &Limits) -> Result<(), TestCaseError> {
     let mode = outcome.mode.get().unwrap();
     let pulses = outcome.pulses;
     prop_assert!((limits.steering_min..=limits.steering_max).contains(&pulses.steering));
     prop_assert!((limits.throttle_min..=limits.throttle_max).contains(&pulses.throttle));
-    prop_assert!(outcome.asked.steering.is_finite() && outcome.asked.throttle.is_finite());
+    for handed_on in [outcome.asked, outcome.setpoint] {
+        prop_assert!(is_tame(handed_on.steering) && is_tame(handed_on.throttle));
+    }
+    prop_assert!(!outcome.causes.contains(Fault::NotFinite), "what comes in is flushed");
     prop_assert!(outcome.setpoint.steering.abs() <= 1.0 && outcome.setpoint.throttle.abs() <= 1.0);
     if !mode.relay_allowed() {
         prop_assert!(is_dead(outcome, limits), "{mode}: {pulses:?}");
@@ -111,6 +125,7 @@ fn garbage_in_every_field_moves_nothing_that_may_not_move() {
                 let observation: Observation = soup(dice);
                 let inbox: Inbox = soup(dice);
                 check(&before, &kernel.step(&release, &observation, &inbox), &limits)?;
+                prop_assert!(kept_floats(kernel.state()).all(is_tame));
             }
             Ok(())
         })
@@ -143,6 +158,10 @@ fn a_keyframe_of_garbage_never_panics_and_its_pulses_stay_within_bounds() {
 /// One cycle of a drive in which now and then something is wrong; always the same for one seed.
 fn trouble(rig: &mut Rig, dice: &mut Dice) -> Outcome {
     for source in [Source::Teleop, Source::Inference, Source::Pilot] {
+        if dice.one_in(50) {
+            // A slot that was corrupt is dead until its source attaches again.
+            rig.inbox.commands[source.index().unwrap()].generation += 1;
+        }
         if dice.one_in(4) {
             let part = |dice: &mut Dice| (dice.below(2101) as f32 - 1050.0) / 1000.0;
             let neutral = rig.mode() != Mode::Active;
@@ -171,9 +190,9 @@ fn trouble(rig: &mut Rig, dice: &mut Dice) -> Outcome {
     let heartbeats = rig.inbox.heartbeats;
     rig.inbox = Inbox { heartbeats, ..inbox };
     for command in &mut rig.inbox.commands {
-        command.arrival = rt_wire::Raw::new(rt_wire::Arrival::Absent);
+        command.arrival = Raw::new(Arrival::Absent);
     }
-    rig.inbox.operator.kind = rt_wire::Raw::new(OperatorKind::None);
+    rig.inbox.operator.kind = Raw::new(OperatorKind::None);
     outcome
 }
 
@@ -189,6 +208,7 @@ fn a_troubled_drive_keeps_its_limits_in_every_mode() {
             seen[outcome.mode.get().unwrap() as usize] += 1;
             let limits = *rig.kernel.limits();
             check(&before, &outcome, &limits).unwrap_or_else(|broken| panic!("{seed}: {broken}"));
+            assert!(kept_floats(rig.kernel.state()).all(is_tame));
         }
     }
     // A drive that never drove would show nothing. (Boot is left in the first cycle.)
@@ -224,4 +244,118 @@ fn a_keyframe_of_other_limits_is_refused() {
     others.level_forward_max += 1;
     assert!(Kernel::resume(&others, rig.kernel.state()).is_none());
     assert!(Kernel::resume(&limits(), rig.kernel.state()).is_some());
+}
+
+#[test]
+fn every_class_of_float_in_a_command_is_refused_or_kept_tame() {
+    // Each hard word and some random ones, as steering and as throttle, alone in an else good drive.
+    runner(3000)
+        .run(&(any::<u32>(), 0_usize..28), |(random, place)| {
+            let bits = HARD.get(place / 2).copied().filter(|_| random % 2 == 0).unwrap_or(random);
+            let value = f32::from_bits(bits);
+            let mut rig = Rig::with(quick_limits).booted();
+            let mut command: Command = rig.command(Source::Pilot, 0.0, 0.0);
+            let point = &mut command.points[0];
+            *(if place % 2 == 0 { &mut point.steering } else { &mut point.throttle }) = value;
+            rig.write(Source::Pilot, command);
+            let outcome = rig.cycle();
+            let good = value.is_finite() && value.abs() <= 1.05;
+            prop_assert_eq!(outcome.owner.get() == Some(Source::Pilot), good, "{}", value);
+            prop_assert!(kept_floats(rig.kernel.state()).all(is_tame));
+            let asked = [outcome.asked.steering, outcome.asked.throttle][place % 2];
+            let expected = match good {
+                true if value.is_normal() => value.clamp(-1.0, 1.0),
+                true | false => 0.0,
+            };
+            prop_assert_eq!(asked.to_bits(), expected.to_bits());
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// A robot in Disarmed, good to go but for what the dice do to it.
+fn nearly_ready(dice: &mut Dice) -> Rig {
+    let real = dice.one_in(4);
+    let mut rig = Rig::with(|limits| {
+        quick_limits(limits);
+        limits.flags = rt_wire::LimitsFlags::EMPTY
+            .with(rt_wire::LimitsFlags::REAL_BOARD, real)
+            .with(rt_wire::LimitsFlags::REQUIRE_LOG, dice.one_in(8));
+        limits.heartbeats_required = if dice.one_in(8) { 1 << dice.below(6) } else { 0 };
+        if dice.one_in(20) {
+            limits.level_forward_max = 0;
+            limits.level_reverse_max = 0;
+        }
+    })
+    .booted();
+    if real {
+        let fit = HousekeepingFlags::REALTIME | HousekeepingFlags::MEMORY_LOCKED;
+        rig.housekeeping(fit, !dice.one_in(4));
+    }
+    rig
+}
+
+/// One thing that may or may not keep the car from being armed.
+fn disturb(rig: &mut Rig, dice: &mut Dice) {
+    let source = [Source::Teleop, Source::Inference, Source::Pilot][dice.below(3) as usize];
+    match dice.below(18) {
+        0..5 => rig.send(source, 0.0, 0.0),
+        5 => rig.send(source, 0.0, 0.3),
+        6 => {
+            let mut command = rig.command(source, 0.0, 0.0);
+            command.flags = CommandFlags(u32::try_from(dice.below(32)).unwrap());
+            command.n = u32::try_from(dice.below(3)).unwrap();
+            command.expires_at = rig.now().plus(dice.below(30) * MS);
+            rig.write(source, command);
+        }
+        7 => rig.beating[dice.below(6) as usize] ^= true,
+        8 => rig.set_line(LineSet(1 << dice.below(7)), dice.one_in(2)),
+        9 => rig.overran = dice.one_in(2),
+        10 => {
+            let garbage = [Validity::Absent, Validity::Valid, Validity::Failed];
+            rig.observation.imu.validity = Raw::new(garbage[dice.below(3) as usize]);
+            rig.observation.imu.accel_m_per_s2[0] = if dice.one_in(2) { 500.0 } else { 0.0 };
+        }
+        11 => rig.observation.battery.volts = [7.8, 6.8, 6.5, 5.0][dice.below(4) as usize],
+        12 => rig.inbox.commands[dice.below(3) as usize].arrival = Raw::new(Arrival::Corrupt),
+        13 => rig.inbox.commands[dice.below(3) as usize].generation += 1,
+        14 => rig.housekeeping(HousekeepingFlags(1 << dice.below(4)), dice.one_in(2)),
+        15 => {
+            rig.cycle_after(dice.below(20) * MS);
+        }
+        16 => {
+            rig.cycles(u32::try_from(1 + dice.below(40)).unwrap());
+        }
+        _ => rig.inbox.housekeeping.major_faults = dice.below(8) / 7,
+    }
+}
+
+#[test]
+fn the_list_of_interlocks_is_empty_exactly_where_an_arm_request_arms() {
+    let (mut armed, mut refused, mut told) = (0, 0, 0_u32);
+    for seed in 0..4000 {
+        let dice = &mut Dice(seed);
+        let mut rig = nearly_ready(dice);
+        for _ in 0..dice.below(12) {
+            disturb(&mut rig, dice);
+        }
+        if rig.mode() != Mode::Disarmed {
+            continue;
+        }
+        rig.operator(OperatorKind::Arm);
+        let outcome = rig.cycle();
+        let arms = outcome.mode.get() == Some(Mode::Arming);
+        let list: Vec<_> = outcome.interlocks.interlocks().collect();
+        assert_eq!(arms, list.is_empty(), "seed {seed}: {list:?}, {:?}", outcome.causes);
+        if arms {
+            armed += 1
+        } else {
+            refused += 1
+        }
+        told |= outcome.interlocks.0;
+    }
+    assert!(armed > 200 && refused > 200, "{armed} armed, {refused} refused");
+    // All that can hold in Disarmed have been seen to.
+    let possible: Vec<_> = rt_wire::InterlockSet(told).names().collect();
+    assert!(possible.len() >= 13, "{possible:?}");
 }

@@ -5,7 +5,7 @@ use crate::support::{MS, Rig, is_dead};
 use Source::{Inference, Pilot, Teleop};
 use rt_wire::{
     Class, Command, CommandFlags, Fault, HeartbeatFlags, HousekeepingFlags, Limits, LimitsFlags,
-    LineSet, Mode, MonoNs, OperatorKind, Raw, Source, Validity,
+    LineSet, Microseconds, Mode, MonoNs, OperatorKind, Raw, Source, Validity,
 };
 
 #[test]
@@ -17,18 +17,18 @@ fn arming_is_refused_with_every_reason_that_holds() {
     rig.send(Pilot, 0.0, 0.2);
     assert_eq!(rig.interlocks(), ["owner-not-neutral"]);
     rig.cycles(90);
-    assert_eq!(rig.interlocks(), ["owner-stale", "owner-not-neutral"]);
+    assert_eq!(rig.interlocks(), ["owner-stale"], "an old command asks for nothing");
     rig.set_line(LineSet::DISARM_PRESSED, true);
     rig.observation.imu.validity = Raw::new(Validity::Valid);
     rig.observation.imu.accel_m_per_s2[2] = 500.0;
-    assert_eq!(rig.interlocks(), ["owner-stale", "owner-not-neutral", "degraded", "disarm-held"]);
+    assert_eq!(rig.interlocks(), ["owner-stale", "degraded", "disarm-held"]);
     rig.operator(OperatorKind::Arm);
     assert_eq!(rig.cycle().mode.get(), Some(Mode::Disarmed));
 
     let mut rig = Rig::new();
     rig.set_line(LineSet::ESTOP_A_OPEN, true);
     rig.housekeeping(HousekeepingFlags::SEALED, false);
-    assert_eq!(rig.interlocks(), ["not-disarmed", "estop-asserted", "no-owner", "not-sealed"]);
+    assert_eq!(rig.interlocks(), ["estop-asserted", "no-owner", "not-sealed", "self-test-pending"]);
 }
 
 #[test]
@@ -208,4 +208,93 @@ fn a_required_log_forbids_arming_while_nothing_records_and_stops_no_drive() {
     assert!(drives.causes.contains(Fault::LogMissing));
     // Nobody misses a log that is not required.
     assert!(!Rig::active(Pilot).latched(Fault::LogMissing));
+}
+
+#[test]
+fn each_mode_that_is_not_disarmed_has_an_interlock_of_its_own() {
+    let waits = |rig: &mut Rig| {
+        rig.send(Pilot, 0.0, 0.0);
+        rig.interlocks()
+    };
+    let mut rig = Rig::new();
+    rig.housekeeping(HousekeepingFlags::SEALED, false);
+    rig.cycles(2);
+    assert_eq!(waits(&mut rig), ["no-owner", "not-sealed", "self-test-pending"]);
+    assert_eq!(waits(&mut Rig::active(Pilot)), ["not-disarmed"]);
+    let mut rig = Rig::active(Pilot);
+    rig.inbox.estop.sequence += 1;
+    rig.cycle();
+    assert_eq!(waits(&mut rig), ["no-owner", "estop-latched"]);
+    let mut rig = Rig::active(Pilot);
+    rig.observation.drive_error_count = 2;
+    rig.cycle();
+    assert_eq!(waits(&mut rig), ["no-owner", "faulted"]);
+}
+
+#[test]
+fn sources_that_speak_in_vain_are_told_why_nobody_owns() {
+    let mut rig = Rig::disarmed();
+    rig.beating[2] = false;
+    rig.cycles(200);
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["no-owner", "heartbeat-late"]);
+    let mut rig = Rig::disarmed();
+    let mut refused = rig.command(Pilot, 0.0, 0.0);
+    refused.n = 0;
+    rig.write(Pilot, refused);
+    assert_eq!(rig.interlocks(), ["no-owner", "commands-refused"]);
+    let mut rig = Rig::disarmed();
+    let mut released = rig.command(Teleop, 0.0, 0.0);
+    released.flags = CommandFlags::ASKS_AUTHORITY;
+    rig.write(Teleop, released);
+    assert_eq!(rig.interlocks(), ["no-owner", "dead-man-released"]);
+    rig.cycles(139);
+    assert_eq!(rig.interlocks(), ["no-owner", "dead-man-released"]);
+    rig.cycle();
+    assert_eq!(rig.interlocks(), ["no-owner"], "it speaks no more");
+    // Nobody needs them while another owns.
+    let mut rig = Rig::disarmed();
+    rig.write(Teleop, released);
+    rig.send(Pilot, 0.0, 0.0);
+    assert!(rig.interlocks().is_empty());
+}
+
+#[test]
+fn a_robot_that_cannot_move_cannot_be_armed() {
+    let edits: [fn(&mut Limits); 2] = [
+        |limits| (limits.level_forward_max, limits.level_reverse_max) = (0, 0),
+        |limits| {
+            (limits.throttle_min, limits.throttle_max) = (Microseconds(1500), Microseconds(1500))
+        },
+    ];
+    for edit in edits {
+        let mut rig = Rig::with(edit).booted();
+        rig.send(Pilot, 0.0, 0.0);
+        assert_eq!(rig.interlocks(), ["not-calibrated"]);
+        rig.operator(OperatorKind::Arm);
+        assert_eq!(rig.cycle().mode.get(), Some(Mode::Disarmed));
+    }
+    // One direction is enough.
+    let mut rig = Rig::with(|limits| limits.level_reverse_max = 0).booted();
+    rig.send(Pilot, 0.0, 0.0);
+    assert!(rig.interlocks().is_empty());
+}
+
+#[test]
+fn an_arm_button_that_is_held_is_told() {
+    let mut rig = Rig::disarmed();
+    rig.set_line(LineSet::ARM_PRESSED, true);
+    rig.cycle();
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["arm-held"]);
+}
+
+#[test]
+fn an_estop_by_a_sensor_is_degraded_and_not_somebodys_demand() {
+    let mut rig = Rig::disarmed();
+    rig.send(Pilot, 0.0, 0.0);
+    rig.observation.battery.volts = 5.0;
+    assert_eq!(rig.interlocks(), ["degraded"]);
+    rig.observation.lines.validity = Raw::new(Validity::Failed);
+    assert_eq!(rig.interlocks(), ["estop-asserted", "degraded", "lines-silent"]);
 }

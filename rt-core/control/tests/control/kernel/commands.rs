@@ -2,7 +2,7 @@
 
 use super::class;
 use crate::support::{MS, Rig};
-use Source::{Inference, Pilot};
+use Source::{Inference, Pilot, Teleop};
 use rt_wire::{Arrival, Class, Command, Fault, Mode, MonoNs, Raw, Source};
 
 /// What becomes of one more command of the pilot, good but for `edit`.
@@ -118,5 +118,141 @@ fn three_bad_commands_of_the_owner_within_a_second_stop_the_car() {
             rig.send_edited(Inference, |command| command.n = 0).mode.get(),
             Some(Mode::Active)
         );
+    }
+}
+
+#[test]
+fn a_new_owner_begins_with_no_bad_commands() {
+    let bad = |rig: &mut Rig, source| rig.send_edited(source, |command| command.n = 0);
+    let mut rig = Rig::active(Pilot);
+    bad(&mut rig, Pilot);
+    bad(&mut rig, Pilot);
+    rig.send(Teleop, 0.0, 0.0);
+    assert_eq!(rig.cycle().owner.get(), Some(Teleop));
+    assert_eq!(bad(&mut rig, Teleop).mode.get(), Some(Mode::Active));
+    assert_eq!(bad(&mut rig, Teleop).mode.get(), Some(Mode::Active));
+    assert_eq!(bad(&mut rig, Teleop).mode.get(), Some(Mode::SafeStop));
+}
+
+#[test]
+fn an_implausible_owner_may_not_arm_again_for_a_second() {
+    let mut rig = Rig::active(Pilot);
+    for _ in 0..3 {
+        rig.send_edited(Pilot, |command| command.n = 0);
+    }
+    assert_eq!(rig.drive(Pilot, 0.0, 0.0, 500).mode.get(), Some(Mode::Disarmed));
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["degraded"]);
+    rig.drive(Pilot, 0.0, 0.0, 500);
+    rig.send(Pilot, 0.0, 0.0);
+    assert!(rig.interlocks().is_empty());
+}
+
+#[test]
+fn a_corrupt_slot_kills_its_source_until_it_attaches_again() {
+    let mut rig = Rig::active(Pilot);
+    rig.drive(Pilot, 0.0, 0.0, 10);
+    rig.send(Pilot, 0.0, 0.0);
+    rig.inbox.commands[2].arrival = Raw::new(Arrival::Corrupt);
+    let outcome = rig.cycle();
+    assert_eq!(outcome.mode.get(), Some(Mode::Active));
+    assert!(outcome.causes.contains(Fault::SourceDead));
+    // What the same memory holds next is not believed, whole though it is: the owner goes stale.
+    let ignored = rig.drive(Pilot, 0.0, 0.2, 1);
+    assert_eq!((class(&ignored, Pilot), ignored.level), (Class::Absent, 0));
+    assert!(ignored.causes.contains(Fault::SourceDead));
+    assert_eq!(rig.drive(Pilot, 0.0, 0.0, 90).mode.get(), Some(Mode::Disarmed));
+    assert!(rig.latched(Fault::OwnerStale));
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["no-owner", "commands-refused"]);
+    // Another source is not touched, and a demand to stop is heard even from the dead.
+    rig.arm(Inference);
+    let stop = |command: &mut Command| command.flags |= rt_wire::CommandFlags::ESTOP;
+    let estop = rig.send_edited(Pilot, stop);
+    assert_eq!(estop.mode.get(), Some(Mode::EStopLatched));
+    rig.inbox.commands[2].generation += 1;
+    rig.send(Pilot, 0.0, 0.0);
+    let alive = rig.cycle();
+    assert_eq!(class(&alive, Pilot), Class::GoodAsking);
+    assert!(!alive.causes.contains(Fault::SourceDead));
+}
+
+#[test]
+fn a_persons_command_may_be_late_by_the_networks_buffers_and_no_more() {
+    for (beyond_ns, expected) in [(0, Class::GoodAsking), (1, Class::Bad)] {
+        let mut rig = Rig::active(Teleop);
+        // The cycle that reads it begins a period after `now`.
+        let made = MonoNs(rig.now().0 + MS - 250 * MS - beyond_ns);
+        let outcome = rig.send_edited(Teleop, |command| command.mono_ns = made);
+        assert_eq!(class(&outcome, Teleop), expected, "{beyond_ns} ns beyond");
+    }
+}
+
+#[test]
+fn throttle_that_flips_at_the_loops_rate_is_refused() {
+    let flipped = |wait: u32, to: f32| {
+        let mut rig = Rig::active(Pilot);
+        rig.send(Pilot, 0.0, 0.6);
+        rig.cycle();
+        if wait > 0 {
+            rig.cycles(wait);
+        }
+        rig.send(Pilot, 0.0, to);
+        class(&rig.cycle(), Pilot)
+    };
+    assert_eq!(flipped(0, -0.39), Class::GoodAsking);
+    assert_eq!(flipped(0, -0.41), Class::Bad);
+    assert_eq!(flipped(1, -0.41), Class::GoodAsking);
+    assert_eq!(flipped(1, -1.0), Class::GoodAsking);
+    // Another attach has no past, and steering may jump: the slew limit is enough for it.
+    let mut rig = Rig::active(Pilot);
+    rig.send(Pilot, -1.0, 1.0);
+    rig.cycle();
+    rig.inbox.commands[2].generation += 1;
+    rig.send(Pilot, 1.0, -1.0);
+    assert_eq!(class(&rig.cycle(), Pilot), Class::GoodAsking);
+    rig.send(Pilot, -1.0, -1.0);
+    assert_eq!(class(&rig.cycle(), Pilot), Class::GoodAsking);
+}
+
+#[test]
+fn what_is_kept_of_a_command_is_finite_normal_and_no_more_than_its_points() {
+    let mut rig = Rig::active(Pilot);
+    rig.send_edited(Pilot, |command| {
+        command.points = [rt_wire::Point {
+            offset_us: 9,
+            steering: f32::NAN,
+            throttle: f32::INFINITY,
+            reserved: 5,
+        }; 8];
+        command.n = 2;
+        command.points[0].steering = f32::MIN_POSITIVE / 2.0;
+        command.points[0].throttle = -0.0;
+        command.points[1] = rt_wire::Point { offset_us: 10, ..Default::default() };
+        command.points[1].steering = f32::MIN_POSITIVE;
+        command.points[1].throttle = -f32::MIN_POSITIVE / 4.0;
+    });
+    let kept = rig.kernel.state().accepted[2].command;
+    let bits = |point: &rt_wire::Point| (point.steering.to_bits(), point.throttle.to_bits());
+    assert_eq!((kept.points[0].offset_us, bits(&kept.points[0])), (9, (0, 0)));
+    assert_eq!(bits(&kept.points[1]), (f32::MIN_POSITIVE.to_bits(), 0));
+    assert!(kept.points[2..].iter().all(|point| *point == rt_wire::Point::default()));
+    assert_eq!((kept.n, kept.points[0].reserved), (2, 0));
+}
+
+#[test]
+fn a_kept_command_that_is_no_number_any_more_is_a_fault() {
+    for garbage in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for steering in [false, true] {
+            let rig = Rig::active(Pilot);
+            let mut keyframe = *rig.kernel.state();
+            let point = &mut keyframe.accepted[2].command.points[0];
+            *(if steering { &mut point.steering } else { &mut point.throttle }) = garbage;
+            let mut kernel = rt_control::Kernel::resume(rig.kernel.limits(), &keyframe).unwrap();
+            let outcome = kernel.step(&rig.release, &rig.observation, &rig.inbox);
+            assert_eq!(outcome.mode.get(), Some(Mode::Fault), "{garbage}");
+            assert!(outcome.causes.contains(Fault::NotFinite));
+            assert_eq!((outcome.asked.steering, outcome.asked.throttle), (0.0, 0.0));
+        }
     }
 }

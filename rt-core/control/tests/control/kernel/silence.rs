@@ -127,3 +127,59 @@ fn a_released_dead_man_switch_stops_teleop_at_once() {
     // Others need no switch.
     assert_eq!(rig.drive(Pilot, 0.0, 0.0, 20).mode.get(), Some(Mode::Active));
 }
+
+#[test]
+fn an_owner_is_stale_by_the_clock_even_where_releases_are_skipped() {
+    let mut rig = Rig::active(Pilot);
+    rig.drive(Pilot, 0.0, 0.2, 11);
+    let heard_at = rig.now();
+    // Each cycle wakes 2.5 periods late: no late event here, but two of three releases are skipped.
+    let mut cycles = 0;
+    let stopped = loop {
+        let outcome = rig.cycle_after(2_500_000);
+        cycles += 1;
+        if outcome.mode.get() != Some(Mode::Active) {
+            break outcome;
+        }
+        assert!(rig.now().since(heard_at) < 90 * MS, "after {cycles} cycles");
+    };
+    assert!(stopped.causes.contains(Fault::OwnerStale));
+    assert_eq!(stopped.mode.get(), Some(Mode::SafeStop));
+    assert!(cycles < 40, "{cycles}");
+}
+
+#[test]
+fn an_old_owner_is_no_cause_while_nothing_drives() {
+    let mut rig = Rig::disarmed();
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.cycle().owner.get(), Some(Pilot));
+    let outcome = rig.cycles(2000);
+    assert_eq!(outcome.owner.get(), Some(Pilot));
+    assert_eq!(rig.interlocks(), ["owner-stale"], "and nothing is degraded");
+    assert!(!rig.latched(Fault::OwnerStale));
+}
+
+#[test]
+fn a_lost_camera_stops_the_policy_that_looked_through_it_and_nobody_else() {
+    const CAMERA: usize = 4;
+    for (owner, stops) in [(Inference, true), (Pilot, false), (Teleop, false)] {
+        let mut rig = Rig::active(owner);
+        rig.beating[CAMERA] = false;
+        assert_eq!(rig.drive(owner, 0.0, 0.0, 499).mode.get(), Some(Mode::Active), "late only");
+        let outcome = rig.drive(owner, 0.0, 0.0, 1);
+        assert_eq!(outcome.causes.contains(Fault::CameraLost), stops, "{owner}");
+        assert_eq!(outcome.mode.get() == Some(Mode::SafeStop), stops, "{owner}");
+    }
+    // A policy that never had a camera drives without one; where it is required, nobody does.
+    for required in [false, true] {
+        let bits = u32::from(required) << CAMERA;
+        let mut rig = Rig::with(|limits| limits.heartbeats_required = bits);
+        rig.beating[CAMERA] = false;
+        let mut rig = rig.booted();
+        rig.send(Inference, 0.0, 0.0);
+        assert_eq!(rig.interlocks() == ["degraded"], required);
+        let outcome = rig.cycle();
+        assert_eq!(outcome.causes.contains(Fault::CameraLost), required);
+        assert!(!outcome.causes.contains(Fault::HeartbeatLost));
+    }
+}

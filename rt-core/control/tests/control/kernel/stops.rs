@@ -4,8 +4,8 @@ use super::{Event, has_rule};
 use crate::support::{Rig, is_dead};
 use Source::{Inference, Pilot, Teleop};
 use rt_wire::{
-    CommandFlags, Fault, HousekeepingFlags, LineSet, Microseconds, Mode, OperatorKind, PulseFlags,
-    Raw, Rule, Source,
+    CommandFlags, Fault, HousekeepingFlags, IntegrityFlags, LineSet, Microseconds, Mode,
+    OperatorKind, PulseFlags, Raw, Rule, Source,
 };
 
 #[test]
@@ -90,13 +90,16 @@ fn shutdown_is_a_controlled_stop() {
 
 #[test]
 fn a_fault_is_for_ever() {
-    for flag in [HousekeepingFlags::CONFIG_CORRUPT, HousekeepingFlags::CANARY_CHANGED] {
+    for (flag, fault) in [
+        (HousekeepingFlags::CONFIG_CORRUPT, Fault::ConfigCorrupt),
+        (HousekeepingFlags::CANARY_CHANGED, Fault::CanaryChanged),
+    ] {
         let mut rig = Rig::active(Pilot);
         rig.drive(Pilot, 0.0, 0.5, 100);
         rig.housekeeping(flag, true);
         let outcome = rig.cycle();
         assert_eq!(outcome.mode.get(), Some(Mode::Fault));
-        assert!(is_dead(&outcome, rig.kernel.limits()));
+        assert!(outcome.causes.contains(fault) && is_dead(&outcome, rig.kernel.limits()));
         rig.housekeeping(flag, false);
         rig.inbox.estop.sequence += 1;
         rig.cycle();
@@ -109,11 +112,27 @@ fn a_fault_is_for_ever() {
 }
 
 #[test]
-fn a_memory_whose_mode_means_nothing_is_a_fault() {
-    let rig = Rig::active(Pilot);
-    let mut keyframe = *rig.kernel.state();
-    keyframe.mode = Raw::from_bits(8);
-    let mut kernel = rt_control::Kernel::resume(rig.kernel.limits(), &keyframe).unwrap();
-    let outcome = kernel.step(&rig.release, &rig.observation, &rig.inbox);
+fn a_memory_whose_mode_or_owner_means_nothing_is_a_fault() {
+    for in_mode in [true, false] {
+        let rig = Rig::active(Pilot);
+        let mut keyframe = *rig.kernel.state();
+        if in_mode {
+            keyframe.mode = Raw::from_bits(8);
+        } else {
+            keyframe.owner = Raw::from_bits(4);
+        }
+        let mut kernel = rt_control::Kernel::resume(rig.kernel.limits(), &keyframe).unwrap();
+        let outcome = kernel.step(&rig.release, &rig.observation, &rig.inbox);
+        assert_eq!(outcome.mode.get(), Some(Mode::Fault));
+        assert!(outcome.causes.contains(Fault::KernelMirror));
+    }
+}
+
+#[test]
+fn a_memory_that_differs_from_its_mirror_is_a_fault() {
+    let mut rig = Rig::active(Pilot);
+    rig.observation.integrity = IntegrityFlags::MIRROR_MISMATCH;
+    let outcome = rig.cycle();
     assert_eq!(outcome.mode.get(), Some(Mode::Fault));
+    assert!(outcome.causes.contains(Fault::KernelMirror));
 }

@@ -1,0 +1,26 @@
+//! Stall: throttle that should move the car, and a wheel that stands still.
+//!
+//! Without an encoder nothing is known and nothing trips. A wheel that cannot be shown to turn,
+//! because the encoder sends garbage, counts as still.
+
+use super::dwell;
+use super::wheel::Wheel;
+use rt_wire::{Limits, MonoNs};
+
+/// Whether the wheel has been still for too long under `level`, the throttle of the cycle before.
+pub fn is_stalled(
+    stall_since: &mut MonoNs,
+    level: u32,
+    wheel: Wheel,
+    now: MonoNs,
+    limits: &Limits,
+) -> bool {
+    let still = match wheel {
+        Wheel::Unknown => false,
+        Wheel::Garbage => true,
+        Wheel::MmPerS(speed) => speed <= limits.standstill_mm_per_s,
+    };
+    // A level of 0 never pushes, whatever the limit says.
+    let pushed = level >= limits.stall_level.max(1);
+    dwell::lasts(stall_since, pushed && still, now, limits.stall_after_ns)
+}
