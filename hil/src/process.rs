@@ -3,8 +3,8 @@
 //! Decides when the car is stepped: on an absolute grid of a millisecond, with the newest pins. When
 //! the loop goes, the car does not: it rolls on with the last pins, its monostable cuts the power,
 //! and the last word is the truth about that. It must never judge the robot, wait for it, or put
-//! anything between a pin and the car that a wire would not. Tests: tests/process.rs, and here (the last
-//! word); whole drives in the tests crate.
+//! anything between a pin and the car that a wire would not. Tests: tests/process.rs, and process/last_word.rs;
+//! whole drives in the tests crate.
 
 mod clock;
 mod last_word;
@@ -37,6 +37,7 @@ const STEP_NS: u64 = 1_000_000;
 const LATE_AFTER_NS: u64 = 5_000_000;
 /// Time between two words of truth, and between two looks at signals and the loop.
 const STATUS_PERIOD_NS: u64 = 10_000_000;
+/// How often a loop that is not there yet is asked for.
 const ATTACH_EVERY: Duration = Duration::from_millis(50);
 /// After the loop has gone the car is simulated for this long at most…
 const ALONE_NS_MAX: u64 = 4_000_000_000;
@@ -136,7 +137,8 @@ fn run(args: &Args, signals: &SigSet) -> Result<LastWord, Failure> {
     let params = params.map_err(|error| Failure::Misuse(error.to_string()))?;
 
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-    let ends = SignalFd::with_flags(signals, flags).map_err(not_possible)?;
+    let no_signals = |error| not_possible(format!("no signals: {}", rt_shm::in_words(error)));
+    let ends = SignalFd::with_flags(signals, flags).map_err(no_signals)?;
     let wires = Wires::attach(args, &robot)?;
     match raise_priority() {
         Ok(()) => say(format_args!("SCHED_FIFO {FIFO_PRIORITY}")),
@@ -187,22 +189,26 @@ struct Wires {
 }
 
 impl Wires {
-    /// Attaches; waits a while for a loop that is not there yet.
+    /// Attaches; waits a while for a loop that is not there yet, or has not yet forgotten the plant
+    /// that was here before.
     fn attach(args: &Args, robot: &Robot) -> Result<Self, Failure> {
         let until = clock::now().plus(u64::from(args.attach_timeout_s) * 1_000_000_000);
-        let mut client = loop {
-            match Client::connect(&args.run_dir, robot.name(), PLANT) {
-                Ok(client) => break client,
-                Err(ShmError::NotServed { .. }) if clock::now() < until => {
+        loop {
+            match Self::try_attach(args, robot) {
+                Err(error) if error.can_pass() && clock::now() < until => {
                     std::thread::sleep(ATTACH_EVERY);
                 }
-                Err(error) => return Err(not_possible(error)),
+                attached => return attached.map_err(not_possible),
             }
-        };
+        }
+    }
+
+    fn try_attach(args: &Args, robot: &Robot) -> Result<Self, ShmError> {
+        let mut client = Client::connect(&args.run_dir, robot.name(), PLANT)?;
         Ok(Self {
-            pins: client.slot_reader(&SIM_PINS).map_err(not_possible)?,
-            observation: client.slot_writer(&SIM_OBSERVATION).map_err(not_possible)?,
-            status: client.slot_writer(&SIM_STATUS).map_err(not_possible)?,
+            pins: client.slot_reader(&SIM_PINS)?,
+            observation: client.slot_writer(&SIM_OBSERVATION)?,
+            status: client.slot_writer(&SIM_STATUS)?,
             client,
         })
     }
@@ -226,13 +232,15 @@ impl World {
         loop {
             clock::sleep_until(due_at);
             let now = clock::now();
-            if now.since(due_at) > LATE_AFTER_NS {
+            let late_ns = now.since(due_at);
+            if late_ns > LATE_AFTER_NS {
                 self.truth.late_steps += 1;
             }
-            self.step(now);
+            let status = self.step(now);
+            self.word.see(&status, late_ns, clock::now());
             if now >= status_due_at {
                 status_due_at = now.plus(STATUS_PERIOD_NS);
-                let status = self.tell();
+                self.wires.status.write(&status);
                 // A signal that cannot be read is none; the next look is 10 ms away.
                 let told_to_end = matches!(ends.read_signal(), Ok(Some(_)));
                 if loop_gone_at.is_none() && !self.wires.client.is_open() {
@@ -245,24 +253,18 @@ impl World {
                 }
             }
             // On the grid, not from now: a late step must not shift the later ones.
-            let missed = now.since(due_at) / STEP_NS;
+            let missed = late_ns / STEP_NS;
             due_at = due_at.plus((missed + 1) * STEP_NS);
         }
     }
 
-    fn step(&mut self, now: MonoNs) {
+    fn step(&mut self, now: MonoNs) -> PlantStatus {
         if let Newest::New { record, .. } = self.wires.pins.read() {
             self.inputs = bridge::inputs(&record);
         }
         self.plant.step(now.0, &self.inputs);
         self.wires.observation.write(&bridge::observation(&self.plant.sensors()));
-    }
-
-    fn tell(&mut self) -> PlantStatus {
-        let status = self.truth.status(&self.plant, &self.inputs);
-        self.word.see(&status);
-        self.wires.status.write(&status);
-        status
+        self.truth.status(&self.plant, &self.inputs)
     }
 }
 

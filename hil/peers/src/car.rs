@@ -4,8 +4,9 @@
 //! points each, heartbeats at 10 Hz. Used in process by `step`, and over the sockets by the figures
 //! that run the real `fast-loop`.
 
-use crate::running_loop::{RunningLoop, mono_now};
+use crate::running_loop::RunningLoop;
 use anyhow::{Context as _, Result, anyhow, bail};
+use fast_loop::clock::now as mono_now;
 use rt_shm::{Client, MappedSlotWriter, operator};
 use rt_wire::topics::{COMMANDS, HEARTBEATS, PILOT, PLANT, SIM_OBSERVATION};
 use rt_wire::{
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 /// Place of the pilot among the sources of commands and of heartbeats.
 pub const PILOT_PLACE: usize = 2;
+const _: () = assert!(matches!(Source::Pilot.index(), Some(PILOT_PLACE)));
 /// Cycles of 1 ms between two commands.
 pub const COMMAND_EVERY: u64 = 20;
 /// Cycles of 1 ms between two heartbeats.
@@ -101,11 +103,11 @@ impl Car {
             heartbeat: pilot.slot_writer(&HEARTBEATS[PILOT_PLACE])?,
             _clients: [plant, pilot],
         };
-        debug_assert_eq!(Source::Pilot.index(), Some(PILOT_PLACE));
         let (ends, active) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (its_end, is_active) = (Arc::clone(&ends), Arc::clone(&active));
         let thread = spawn(move || {
             let mut millisecond = 0_u64;
+            // ORDER: flags alone, here and below; nothing is handed over with them.
             while !its_end.load(Ordering::Relaxed) {
                 outlets.tell(millisecond, is_active.load(Ordering::Relaxed));
                 millisecond += 1;
@@ -121,6 +123,7 @@ impl Car {
             }
             sleep(Duration::from_millis(20));
         }
+        // ORDER: as in the thread above.
         car.active.store(true, Ordering::Relaxed);
         Ok(car)
     }
@@ -130,7 +133,7 @@ impl Outlets {
     fn tell(&mut self, millisecond: u64, active: bool) {
         let now = mono_now();
         self.observation.write(&observation(now));
-        // A real pilot's period, whatever became of ours in the meantime.
+        // Twice as often as a real one: our millisecond sleeps, and may last two.
         if millisecond.is_multiple_of(COMMAND_EVERY / 2) {
             self.command.write(&command(millisecond + 1, now, active));
         }
@@ -142,6 +145,7 @@ impl Outlets {
 
 impl Drop for Car {
     fn drop(&mut self) {
+        // ORDER: a flag alone; the thread is joined.
         self.ends.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.join().ok();

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
+use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
 use rt_ring::sync::AtomicU64;
 use rt_ring::{Identity, ring_words};
 
@@ -84,22 +85,16 @@ impl Topics {
     }
 
     fn publisher(&self, way: &str) -> Result<Out> {
-        let name = format!("peers/{}/{way}", self.run);
-        let service = self
-            .node
-            .service_builder(&name.as_str().try_into()?)
-            .publish_subscribe::<Payload>()
-            .open_or_create()?;
-        Ok(service.publisher_builder().create()?)
+        Ok(self.service(way)?.publisher_builder().create()?)
     }
 
     fn subscriber(&self, way: &str) -> Result<In> {
+        Ok(self.service(way)?.subscriber_builder().create()?)
+    }
+
+    fn service(&self, way: &str) -> Result<PortFactory<ipc::Service, Payload, ()>> {
         let name = format!("peers/{}/{way}", self.run);
-        let service = self
-            .node
-            .service_builder(&name.as_str().try_into()?)
-            .publish_subscribe::<Payload>()
-            .open_or_create()?;
-        Ok(service.subscriber_builder().create()?)
+        let builder = self.node.service_builder(&name.as_str().try_into()?);
+        Ok(builder.publish_subscribe::<Payload>().open_or_create()?)
     }
 }

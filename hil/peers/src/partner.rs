@@ -61,7 +61,7 @@ fn bounce(shared: &Shared) {
     let mut last = 0;
     tell_ready(shared);
     while !ends.now() {
-        // ORDER: pairs with the other side's release: as a program would hand data over.
+        // ORDER: pairs with transport's bare_latency, there and back: as a program hands data over.
         let value = shared.ping().load(Ordering::Acquire);
         if value != last {
             last = value;
@@ -107,6 +107,7 @@ fn ring_drain(shared: &Shared) -> Result<()> {
             Read::Lapped { lost: more } => lost += more,
             Read::Corrupt => bail!("the ring is corrupt"),
         }
+        // ORDER: counts alone; what they count was read through the ring's own order.
         if shared.taken().load(Ordering::Relaxed) != taken {
             shared.taken().store(taken, Ordering::Relaxed);
             shared.lost().store(lost, Ordering::Relaxed);
@@ -132,6 +133,7 @@ fn slot_poll(shared: &Shared) -> Result<()> {
 }
 
 fn iceoryx2_echo(shared: &Shared) -> Result<()> {
+    // ORDER: written before this process was started.
     let run = shared.ping().load(Ordering::Relaxed);
     let topics = Topics::open(run).context("iceoryx2")?;
     let (subscriber, publisher) = topics.echo_side()?;

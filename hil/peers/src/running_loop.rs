@@ -6,13 +6,12 @@
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use rt_config::Robot;
 use rt_ring::Read;
 use rt_shm::{Client, MappedRingReader, MappedSlotReader, ShmError};
 use rt_wire::topics::{CONTINUON, HEALTH, TELEMETRY};
-use rt_wire::{Health, HealthFlags, MonoNs, Telemetry};
+use rt_wire::{Health, HealthFlags, Telemetry};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -24,14 +23,6 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the ring is drained: it holds 4096 records.
 const DRAIN_EVERY: Duration = Duration::from_millis(50);
-
-/// Now, on the clock that all records bear.
-#[must_use]
-pub fn mono_now() -> MonoNs {
-    // It fails only for a clock that does not exist.
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
-    MonoNs(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
-}
 
 /// A fast loop that runs.
 pub struct RunningLoop {

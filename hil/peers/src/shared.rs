@@ -126,7 +126,7 @@ impl<'a> Partner<'a> {
             .context("start the second process")?;
         let mut partner = Self { child, shared };
         let until = Instant::now() + READY_WITHIN;
-        // ORDER: pairs with the child's release of `ready`: what it laid out is visible.
+        // ORDER: pairs with partner::tell_ready: what the child laid out is visible.
         while shared.ready().load(Ordering::Acquire) == 0 {
             if let Some(status) = partner.child.try_wait().context("the second process")? {
                 bail!("the second process ({role}) ended at once: {status}");
@@ -142,6 +142,7 @@ impl<'a> Partner<'a> {
 
 impl Drop for Partner<'_> {
     fn drop(&mut self) {
+        // ORDER: a flag alone, which Ends::now reads; nothing is handed over with it.
         self.shared.stop().store(1, Ordering::Relaxed);
         let until = Instant::now() + Duration::from_secs(2);
         while Instant::now() < until {
@@ -177,6 +178,7 @@ impl<'a> Ends<'a> {
         {
             return true;
         }
+        // ORDER: a flag alone, which Partner::drop sets.
         self.stop.load(Ordering::Relaxed) != 0
     }
 }

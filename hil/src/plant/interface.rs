@@ -6,8 +6,8 @@
 use super::sensors::Cuts;
 use super::vehicle::Motion;
 
-/// What the robot's output pins carry.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What the robot's output pins carry. By default all float: no pulses, relay off.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Inputs {
     /// Steering pulse, µs; outside `pulses.valid_*` (or NaN) there is no pulse.
     pub steering_pulse_us: f64,
@@ -19,19 +19,6 @@ pub struct Inputs {
     pub heartbeat_edges: u64,
     /// The heartbeat pin's level.
     pub heartbeat_level: bool,
-}
-
-impl Default for Inputs {
-    /// All pins floating: no pulses, relay off.
-    fn default() -> Self {
-        Self {
-            steering_pulse_us: 0.0,
-            throttle_pulse_us: 0.0,
-            relay_on: false,
-            heartbeat_edges: 0,
-            heartbeat_level: false,
-        }
-    }
 }
 
 /// What a person does to the car.

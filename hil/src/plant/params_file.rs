@@ -37,7 +37,7 @@ pub enum ParamsError {
         source: serde_json::Error,
     },
     /// A group or key that the plant does not have.
-    #[error("{file}, line {line}: unknown key `{key}`; did you mean `{nearest}`?")]
+    #[error("{file}, line {line}: unknown key `{key}`{hint}")]
     Unknown {
         /// The file.
         file: String,
@@ -45,8 +45,8 @@ pub enum ParamsError {
         line: usize,
         /// The key as found.
         key: String,
-        /// The nearest key that exists.
-        nearest: String,
+        /// `; did you mean …?` with the nearest key that exists; empty if none is near.
+        hint: String,
     },
     /// A key is absent.
     #[error("{file}: key `{key}` is missing ({meaning}; {lowest} to {highest})")]
@@ -119,52 +119,24 @@ impl PlantParams {
 
     /// Reads parameters from JSON text; `file` is the name used in errors.
     pub fn from_json(text: &str, file: &str) -> Result<Self, ParamsError> {
-        let named = || file.to_string();
-        let groups: Object<Object<Entry>> = serde_json::from_str(text)
-            .map_err(|source| ParamsError::Form { file: named(), source })?;
-        for (group, entries) in &groups.0 {
-            let known: Vec<&Parameter> = PARAMETERS.iter().filter(|p| p.group == group).collect();
-            if known.is_empty() {
-                let names = PARAMETERS.iter().map(|p| p.group);
-                return Err(unknown(file, line_of(text, group, None), group, names));
-            }
-            for (key, _) in &entries.0 {
-                if !known.iter().any(|p| p.key == key) {
-                    let line = line_of(text, group, Some(key));
-                    return Err(unknown(file, line, key, known.iter().map(|p| p.key)));
-                }
-            }
+        let groups: Groups = serde_json::from_str(text)
+            .map_err(|source| ParamsError::Form { file: file.to_owned(), source })?;
+        if let Some(error) = unknown_name(&groups, text, file) {
+            return Err(error);
         }
         let params = Self::build(|parameter| {
-            let key = format!("{}.{}", parameter.group, parameter.key);
-            let Parameter { lowest, highest, meaning, .. } = *parameter;
             let entry = groups.get(parameter.group).and_then(|entries| entries.get(parameter.key));
-            let Some(entry) = entry else {
-                return Err(ParamsError::Missing { file: named(), key, meaning, lowest, highest });
-            };
-            let line = line_of(text, parameter.group, Some(parameter.key));
-            if entry.why.trim().is_empty() {
-                return Err(ParamsError::Unsourced { file: named(), line, key });
-            }
-            let found = entry.value;
-            if !(lowest..=highest).contains(&found) {
-                return Err(ParamsError::Range {
-                    file: named(),
-                    line,
-                    key,
-                    found,
-                    lowest,
-                    highest,
-                });
-            }
-            Ok(found)
+            checked(parameter, entry, text, file)
         })?;
         match params.contradiction() {
-            Some(reason) => Err(ParamsError::Contradiction { file: named(), reason }),
+            Some(reason) => Err(ParamsError::Contradiction { file: file.to_owned(), reason }),
             None => Ok(params),
         }
     }
 }
+
+/// The file's form.
+type Groups = Object<Object<Entry>>;
 
 /// One value with its source.
 #[derive(Debug, Deserialize)]
@@ -207,14 +179,54 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// The first group or key that the plant does not have.
+fn unknown_name(groups: &Groups, text: &str, file: &str) -> Option<ParamsError> {
+    for (group, entries) in &groups.0 {
+        let known: Vec<&str> =
+            PARAMETERS.iter().filter(|row| row.group == group).map(|row| row.key).collect();
+        if known.is_empty() {
+            let names = PARAMETERS.iter().map(|row| row.group);
+            return Some(unknown(file, line_of(text, group, None), group, names));
+        }
+        if let Some((key, _)) = entries.0.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            return Some(unknown(file, line_of(text, group, Some(key)), key, known.into_iter()));
+        }
+    }
+    None
+}
+
 fn unknown<'a>(
     file: &str,
     line: usize,
     key: &str,
     names: impl Iterator<Item = &'a str>,
 ) -> ParamsError {
-    let nearest = names.min_by_key(|name| edit_distance(name, key)).unwrap_or_default().to_string();
-    ParamsError::Unknown { file: file.to_string(), line, key: key.to_string(), nearest }
+    let nearest = rt_config::nearest(key, names);
+    let hint = nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    ParamsError::Unknown { file: file.to_owned(), line, key: key.to_owned(), hint }
+}
+
+/// The value of `parameter`, if its entry is there, has a source, and lies in its range.
+fn checked(
+    parameter: &Parameter,
+    entry: Option<&Entry>,
+    text: &str,
+    file: &str,
+) -> Result<f64, ParamsError> {
+    let Parameter { lowest, highest, meaning, .. } = *parameter;
+    let (file, key) = (file.to_owned(), format!("{}.{}", parameter.group, parameter.key));
+    let Some(entry) = entry else {
+        return Err(ParamsError::Missing { file, key, meaning, lowest, highest });
+    };
+    let line = line_of(text, parameter.group, Some(parameter.key));
+    if entry.why.trim().is_empty() {
+        return Err(ParamsError::Unsourced { file, line, key });
+    }
+    let found = entry.value;
+    if !(lowest..=highest).contains(&found) {
+        return Err(ParamsError::Range { file, line, key, found, lowest, highest });
+    }
+    Ok(found)
 }
 
 /// The line of a key in its group, counted from 1; 0 when it is written with escapes.
@@ -227,19 +239,4 @@ fn line_of(text: &str, group: &str, key: Option<&str>) -> usize {
         None => Some(at),
     });
     at.map_or(0, |at| text[..at].matches('\n').count() + 1)
-}
-
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -7,7 +7,7 @@
 
 use super::params::{PlantParams, Sensors};
 use super::random::Random;
-use super::vehicle::{Motion, wrap};
+use super::vehicle::{GRAVITY_M_PER_S2, Motion, wrap};
 
 /// A reading with its instant.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -197,7 +197,7 @@ impl SensorSet {
     }
 
     fn imu(&mut self, motion: &Motion) -> Imu {
-        let force = [motion.accel_forward_m_per_s2, motion.accel_left_m_per_s2, 9.81];
+        let force = [motion.accel_forward_m_per_s2, motion.accel_left_m_per_s2, GRAVITY_M_PER_S2];
         let turn = [0.0, 0.0, motion.yaw_rate_rad_per_s];
         let random = &mut self.random[0];
         let mut noisy = |value: [f64; 3], bias: [f64; 3], sigma: f64| {

@@ -12,7 +12,7 @@
 
 use super::params::PlantParams;
 
-const GRAVITY_M_PER_S2: f64 = 9.81;
+pub(crate) const GRAVITY_M_PER_S2: f64 = 9.81;
 const AIR_KG_PER_M3: f64 = 1.2;
 /// Load transfer stops here: both axles keep at least a tenth of their static load.
 const TRANSFER_SHARE_MAX: f64 = 0.9;

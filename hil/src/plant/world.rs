@@ -12,13 +12,15 @@ use super::params::PlantParams;
 use super::power::{Battery, Monostable, Relay};
 use super::sensors::{LineLevels, Sampled, SensorSample, SensorSet, Truth};
 use super::track::Track;
-use super::vehicle::{Motion, Push, Vehicle, length};
+use super::vehicle::{GRAVITY_M_PER_S2, Motion, Push, Vehicle, length};
 
 /// The plant's own step, in nanoseconds.
 pub const STEP_NS: u64 = 500_000;
 const STEP_S: f64 = STEP_NS as f64 * 1e-9;
 /// The judge looks at every so many steps: a car moves millimetres in between.
 const JUDGE_EVERY: u64 = 4;
+/// Wheels that are blocked stand against any motor of this size.
+const BLOCKED_N: f64 = 1e3;
 /// Further behind than this the world does not catch up, it stands still for the rest: a process
 /// that was stopped for hours must not compute hours.
 const CATCH_UP_MAX_NS: u64 = 10_000_000_000;
@@ -164,8 +166,8 @@ impl Plant {
 
     fn push(&self, motor_n: f64, rolling_m_per_s: f64) -> Push {
         let p = &self.params;
-        let rolling_n = p.chassis.rolling_resistance * p.chassis.mass_kg * 9.81;
-        let blocked_n = if self.faults.wheels_blocked { 1e3 } else { 0.0 };
+        let rolling_n = p.chassis.rolling_resistance * p.chassis.mass_kg * GRAVITY_M_PER_S2;
+        let blocked_n = if self.faults.wheels_blocked { BLOCKED_N } else { 0.0 };
         Push {
             drive_n: motor_n - p.drive.viscous_friction_n_per_m_per_s * rolling_m_per_s,
             dry_friction_n: p.drive.dry_friction_n + rolling_n + blocked_n,
@@ -268,22 +270,32 @@ impl Plant {
     /// Names the state to the last bit: two runs are equal if these are equal all along.
     pub fn state_hash(&self) -> u64 {
         let mut hash = Fnv::new();
-        let Motion { x_m, y_m, yaw_rad, forward_m_per_s, left_m_per_s, .. } = self.vehicle.motion;
-        let turn = self.vehicle.motion.yaw_rate_rad_per_s;
-        let imu = self.sensors.sample.imu.value;
-        let pose = self.sensors.sample.pose.value;
-        let scalars = [
-            [x_m, y_m, yaw_rad, forward_m_per_s, left_m_per_s, turn],
-            [self.servo.angle_rad, self.battery.charge, self.battery.voltage_v(), 0.0, 0.0, 0.0],
-            [pose.x_m, pose.y_m, pose.yaw_rad, self.distance_m, self.judge.progress_m(), 0.0],
+        let motion = &self.vehicle.motion;
+        let sample = &self.sensors.sample;
+        let (imu, pose) = (&sample.imu.value, &sample.pose.value);
+        let truth = [
+            motion.x_m,
+            motion.y_m,
+            motion.yaw_rad,
+            motion.forward_m_per_s,
+            motion.left_m_per_s,
+            motion.yaw_rate_rad_per_s,
+            self.servo.angle_rad,
+            self.battery.charge,
+            self.battery.voltage_v(),
+            self.distance_m,
+            self.judge.progress_m(),
         ];
-        let wheel = self.sensors.sample.wheel_speed_m_per_s.value;
-        let battery = self.sensors.sample.battery_v.value;
-        let temperature = self.sensors.sample.soc_temperature_c.value;
-        for value in scalars.into_iter().flatten().chain([wheel, battery, temperature]) {
-            hash.f64(value);
-        }
-        for value in imu.accel_m_per_s2.into_iter().chain(imu.gyro_rad_per_s) {
+        let sensed = [
+            pose.x_m,
+            pose.y_m,
+            pose.yaw_rad,
+            sample.wheel_speed_m_per_s.value,
+            sample.battery_v.value,
+            sample.soc_temperature_c.value,
+        ];
+        let inertial = imu.accel_m_per_s2.into_iter().chain(imu.gyro_rad_per_s);
+        for value in truth.into_iter().chain(sensed).chain(inertial) {
             hash.f64(value);
         }
         hash.u64(self.time_ns);

@@ -1,10 +1,10 @@
 //! The command line: what can be asked, with an example of each.
 //!
 //! Decides names and defaults only; what a command does stands in the module of its name.
-//! Tests: tests/cli.rs keeps the exit codes and the help.
+//! Tests: below; tests/cli.rs keeps the exit codes and the help.
 
 use crate::spin::SpinChoice;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -16,6 +16,7 @@ Examples:
   continuon sim --virtual --json                 the same in virtual time, as JSON
   continuon top                                  who writes, who reads, who lags
   continuon estop                                stop the newest running robot at once
+  continuon why                                  why did it stop? (the newest recording)
   continuon config check my-robot.json           is this robot file right?
 
 Exit codes: 0 ok, 1 the answer is no, 2 misuse, 3 not possible here (and why).";
@@ -41,7 +42,10 @@ Examples:
   continuon sim --seconds 20
   continuon sim --rate-hz 1000 --spin-us auto
   continuon sim --track Norisring.csv --scale 0.1 --seconds 180 --seed 7
-  continuon sim --virtual --seconds 600 --json")]
+  continuon sim --virtual --seconds 600 --json
+  continuon sim --drive teleop                   drive it yourself, with keys or a gamepad
+
+On a terminal: space e-stop, a arm, d disarm, r reset, q end the run.")]
     Sim(SimArgs),
     /// Ask the fast loop to arm: relay on, neutral held, then Active.
     #[command(after_help = "Example:\n  continuon arm --robot sim-donkey")]
@@ -58,6 +62,22 @@ Examples:
     /// Every segment of a running robot: writer, rate, readers, lag, losses.
     #[command(after_help = "Example:\n  continuon top --once --json")]
     Top(TopArgs),
+    /// Why did it stop? What was asked, chosen, changed and driven in one recorded cycle; the last
+    /// stop by default.
+    #[command(after_help = "\
+Examples:
+  continuon why                                  the last stop of the newest episode
+  continuon why 12.5                             12.5 s after the episode's first record
+  continuon why '#12500' --episode runs/2026-11-20T184405Z-sim --json")]
+    Why(WhyArgs),
+    /// Run the recorded cycles through the kernel again, and demand equal outcomes, bit for bit.
+    #[command(after_help = "\
+Examples:
+  continuon replay                               the newest episode
+  continuon replay runs/2026-11-20T184405Z-sim --json
+
+Exit codes: 0 identical, 1 different or not comparable (something is missing).")]
+    Replay(ReplayArgs),
     /// Check or explain a robot file, or print the schema of robot files.
     #[command(
         subcommand,
@@ -76,10 +96,16 @@ Examples:
 /// Options of `continuon sim`.
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
-    /// How long to drive, counted from Active.
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
-          value_parser = whole(1..=86_400))]
-    pub seconds: u32,
+    /// How long to drive, counted from Active [default: 20, with teleop 3600].
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1..=86_400))]
+    pub seconds: Option<u32>,
+    /// Who drives: the pilot, or a person, who arms the car and needs a terminal or a gamepad.
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = Drive::Pilot,
+          conflicts_with = "virtual")]
+    pub drive: Drive,
+    /// With `--drive teleop`: this file drives instead of a person (see `teleop --help`).
+    #[arg(long, value_name = "FILE", conflicts_with = "virtual")]
+    pub script: Option<PathBuf>,
     /// A built-in track (twisty, oval) or a file with the columns x_m,y_m,w_tr_right_m,w_tr_left_m.
     #[arg(long, value_name = "NAME|FILE", default_value = "twisty")]
     pub track: String,
@@ -107,6 +133,15 @@ pub struct SimArgs {
     pub seed: u64,
 }
 
+/// Who drives a simulated car.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drive {
+    /// Classic control.
+    Pilot,
+    /// A person, or a script.
+    Teleop,
+}
+
 /// Which running robot is meant.
 #[derive(Clone, Debug, Default, Args)]
 pub struct WhichRun {
@@ -127,6 +162,35 @@ pub struct TopArgs {
     /// Which run.
     #[command(flatten)]
     pub which: WhichRun,
+}
+
+/// Options of `continuon why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArgs {
+    /// Seconds from the episode's first record (12.5 or 12.5s), or a cycle (#12500); without it, the
+    /// last stop.
+    #[arg(value_name = "TIME", allow_negative_numbers = true, value_parser = moment)]
+    pub at: Option<Moment>,
+    /// An episode, the folder of a run, or a recording.mcap; without it, the newest episode.
+    #[arg(long, value_name = "PATH")]
+    pub episode: Option<PathBuf>,
+}
+
+/// Options of `continuon replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// An episode, the folder of a run, or a recording.mcap; without it, the newest episode.
+    #[arg(value_name = "EPISODE")]
+    pub episode: Option<PathBuf>,
+}
+
+/// A moment of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Nanoseconds from the first record.
+    After(u64),
+    /// Number of the cycle.
+    Cycle(u64),
 }
 
 /// What to do with robot files.
@@ -168,6 +232,42 @@ fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + C
     }
 }
 
+/// A recording is no longer than this.
+const MOMENT_S_MAX: f64 = 1e6;
+
+fn moment(text: &str) -> Result<Moment, String> {
+    let wrong = || "expected seconds from the start (12.5 or 12.5s) or a cycle (#12500)".to_owned();
+    if let Some(cycle) = text.strip_prefix('#') {
+        return cycle.parse().map(Moment::Cycle).map_err(|_wrong| wrong());
+    }
+    let seconds: f64 = text.strip_suffix('s').unwrap_or(text).parse().map_err(|_wrong| wrong())?;
+    if !(0.0..=MOMENT_S_MAX).contains(&seconds) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked just above: 0 to 1e15 ns"
+    )]
+    Ok(Moment::After((seconds * 1e9).round() as u64))
+}
+
 fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_wrong| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Moment, moment};
+
+    #[test]
+    fn a_moment_is_seconds_or_a_cycle_and_nothing_else() {
+        assert_eq!(moment("12.5"), Ok(Moment::After(12_500_000_000)));
+        assert_eq!(moment("0.001s"), Ok(Moment::After(1_000_000)));
+        assert_eq!(moment("#12500"), Ok(Moment::Cycle(12_500)));
+        for wrong in ["", "-1", "12:30", "nan", "inf", "1e9", "#", "#-1", "#1.5", "12.5 s", "s"] {
+            let said = moment(wrong).expect_err(wrong);
+            assert!(said.contains("12.5s") && said.contains("#12500"), "{said}");
+        }
+    }
 }

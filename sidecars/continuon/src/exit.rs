@@ -2,6 +2,7 @@
 //!
 //! Decides nothing about what went wrong; only which of the four numbers a shell sees.
 
+use serde_json::{Map, Value};
 use std::fmt;
 use std::process::ExitCode;
 
@@ -50,22 +51,45 @@ pub struct Failure {
     pub exit: Exit,
     /// What, where, expected, found, and how to mend it.
     pub message: String,
+    /// The same for programs, where there is more to tell than a sentence; empty where not.
+    pub details: Map<String, Value>,
 }
 
 impl Failure {
+    /// Of any class.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), details: Map::new() }
+    }
+
     /// The answer is no.
     pub fn no(message: impl Into<String>) -> Self {
-        Self { exit: Exit::No, message: message.into() }
+        Self::new(Exit::No, message)
     }
 
     /// The caller can mend it.
     pub fn misuse(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Misuse, message: message.into() }
+        Self::new(Exit::Misuse, message)
     }
 
     /// This machine, or this moment, does not allow it.
     pub fn not_possible(message: impl Into<String>) -> Self {
-        Self { exit: Exit::NotPossible, message: message.into() }
+        Self::new(Exit::NotPossible, message)
+    }
+
+    /// With more to tell a program that asked.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.details.insert(name.to_owned(), value);
+        self
+    }
+
+    /// As `--json` tells it, after everything else.
+    #[must_use]
+    pub fn as_json(&self) -> Value {
+        let mut told = self.details.clone();
+        told.insert("exit_code".to_owned(), self.exit.code().into());
+        told.insert("error".to_owned(), self.message.as_str().into());
+        Value::Object(told)
     }
 }
 
@@ -79,7 +103,8 @@ impl std::error::Error for Failure {}
 
 #[cfg(test)]
 mod tests {
-    use super::Exit;
+    use super::{Exit, Failure};
+    use serde_json::json;
 
     #[test]
     fn misuse_and_impossibility_of_a_child_are_handed_up_and_the_rest_is_a_no() {
@@ -88,5 +113,12 @@ mod tests {
         assert_eq!(Exit::of_child(Some(101)), Exit::No);
         assert_eq!(Exit::of_child(None), Exit::No, "killed by a signal");
         assert_eq!(Exit::of_child(Some(0)), Exit::Ok);
+    }
+
+    #[test]
+    fn a_program_is_told_the_sentence_and_the_details() {
+        let failure = Failure::no("not armed").with("mode", "Disarmed".into());
+        let told = json!({ "exit_code": 1, "error": "not armed", "mode": "Disarmed" });
+        assert_eq!(failure.as_json(), told);
     }
 }

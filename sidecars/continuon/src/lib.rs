@@ -10,6 +10,7 @@
 //! ```text
 //! cli ─▶ sim ──▶ fast-loop, plant, pilot, rlds-logger     top, operator, config ─▶ a running robot
 //!         └▶ observe (our own reader) ─▶ report                                     or a file
+//!        why, replay ◀─ recorded ◀─ an episode
 //! ```
 //!
 //! Shown by: tests/cli.rs, tests/processes.rs, and the tests beside each calculation.
@@ -24,12 +25,15 @@ pub mod observe;
 pub mod operator;
 pub mod output;
 pub mod progress;
+pub mod recorded;
+pub mod replay;
 pub mod report;
 pub mod run_dir;
 pub mod signals;
 pub mod sim;
 pub mod spin;
 pub mod top;
+pub mod why;
 
 use cli::{Cli, Command};
 use exit::{Exit, Failure};
@@ -47,6 +51,8 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Estop(which) => operator::command(OperatorKind::Estop, which, cli.json),
         Command::Reset(which) => operator::command(OperatorKind::Reset, which, cli.json),
         Command::Top(args) => top::command(args, cli.json),
+        Command::Why(args) => why::command(args, cli.json),
+        Command::Replay(args) => replay::command(args, cli.json),
         Command::Config(command) => config::command(command, cli.json),
         Command::StartChild(args) => Err(sim::become_child(args)),
     }

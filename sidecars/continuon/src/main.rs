@@ -41,10 +41,6 @@ fn not_a_command(error: &clap::Error) -> ExitCode {
 }
 
 fn tell(failure: &Failure) {
-    let told = serde_json::json!({
-        "exit_code": failure.exit.code(),
-        "error": failure.message,
-    });
     // The exit code tells it too.
-    print_line(told).ok();
+    print_line(failure.as_json()).ok();
 }

@@ -9,7 +9,7 @@ use crate::output::print_line;
 use crate::run_dir;
 use rt_shm::operator::Refusal;
 use rt_wire::{FaultSet, InterlockSet, Mode, OperatorKind};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,23 +66,44 @@ pub fn command(kind: OperatorKind, which: &WhichRun, json: bool) -> Result<Exit,
     Ok(if answer.is_done() { Exit::Ok } else { Exit::No })
 }
 
-fn as_json(kind: OperatorKind, robot: &str, answer: Answer) -> serde_json::Value {
+fn as_json(kind: OperatorKind, robot: &str, answer: Answer) -> Value {
     json!({
         "robot": robot,
         "request": kind.name(),
         "done": answer.is_done(),
         "refusal": answer.refusal.name(),
         "mode": answer.mode.map(Mode::name),
-        "causes": answer.causes.faults().map(|fault| json!({
-            "name": fault.name(), "meaning": fault.meaning(), "mend": fault.mend(),
-        })).collect::<Vec<_>>(),
-        "interlocks": answer.interlocks.interlocks().map(|interlock| json!({
-            "name": interlock.name(), "meaning": interlock.meaning(), "mend": interlock.mend(),
-        })).collect::<Vec<_>>(),
+        "causes": causes_json(answer.causes),
+        "interlocks": interlocks_json(answer.interlocks),
     })
 }
 
-fn in_words(kind: OperatorKind, answer: Answer) -> String {
+/// Each cause with its severity, what it means and what mends it.
+#[must_use]
+pub fn causes_json(causes: FaultSet) -> Value {
+    let told = causes.faults().map(|fault| {
+        json!({
+            "name": fault.name(), "severity": fault.severity().name(),
+            "meaning": fault.meaning(), "mend": fault.mend(),
+        })
+    });
+    told.collect()
+}
+
+/// Each interlock with what it means and what mends it.
+#[must_use]
+pub fn interlocks_json(interlocks: InterlockSet) -> Value {
+    let told = interlocks.interlocks().map(|interlock| {
+        json!({
+            "name": interlock.name(), "meaning": interlock.meaning(), "mend": interlock.mend(),
+        })
+    });
+    told.collect()
+}
+
+/// What came of a request, as a person is told it.
+#[must_use]
+pub fn in_words(kind: OperatorKind, answer: Answer) -> String {
     let (kind, mode) = (kind.name(), answer.mode.map_or("an unknown mode", Mode::name));
     match answer.refusal {
         Refusal::None => format!("{kind}: done, now {mode}"),
@@ -122,7 +143,7 @@ pub fn reasons(interlocks: InterlockSet, causes: FaultSet) -> String {
 mod tests {
     use super::{Answer, as_json, in_words};
     use rt_shm::operator::Refusal;
-    use rt_wire::{Fault, FaultSet, InterlockSet, Mode, OperatorKind};
+    use rt_wire::{Fault, FaultSet, Interlock, InterlockSet, Mode, OperatorKind};
 
     fn answer() -> Answer {
         Answer {
@@ -137,15 +158,25 @@ mod tests {
     fn a_refused_arm_names_every_interlock_with_its_mend() {
         let answer = answer();
         let words = in_words(OperatorKind::Arm, answer);
-        for part in
-            ["refused, still Disarmed", "no-owner", "Start a pilot", "degraded", "BatteryLow"]
-        {
-            assert!(words.contains(part), "{part} in {words}");
+        assert!(words.contains("refused, still Disarmed"), "{words}");
+        for told in [Interlock::NoOwner, Interlock::Degraded] {
+            let expected = format!("\n  {}: {}\n    {}", told.name(), told.meaning(), told.mend());
+            assert!(words.contains(&expected), "{expected} in {words}");
         }
+        let low = Fault::BatteryLow;
+        let expected = format!("\n  {}: {}\n    {}", low.name(), low.meaning(), low.mend());
+        assert!(words.contains(&expected), "{expected} in {words}");
         assert!(!words.contains("NotRealtime"), "a warning refuses nothing: {words}");
         let json = as_json(OperatorKind::Arm, "donkey", answer);
         assert_eq!(json["done"], false);
-        assert_eq!(json["interlocks"].as_array().map(Vec::len), Some(2));
+        let [first, second] = json["interlocks"].as_array().expect("a list").as_slice() else {
+            panic!("both interlocks, in {json}");
+        };
+        assert_eq!((&first["name"], &second["name"]), (&"no-owner".into(), &"degraded".into()));
+        assert_eq!(second["mend"], Interlock::Degraded.mend());
+        assert_eq!(json["causes"][0]["name"], "BatteryLow");
+        assert_eq!(json["causes"][0]["severity"], "stop");
+        assert_eq!(json["causes"][1]["severity"], "warning");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! All of it on stderr, so that stdout is the report's alone.
 
 use crate::output::say;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -32,11 +32,34 @@ impl Progress {
         }
     }
 
+    /// Says what is being done on a terminal alone: where it mostly takes no time.
+    pub fn working(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_owned());
+        }
+    }
+
     /// Says something that stays.
     pub fn note(&self, words: &str) {
         match &self.bar {
             Some(bar) => bar.println(format!("continuon: {words}")),
             None => say(words),
+        }
+    }
+
+    /// Says something that stays, and only where the line moves.
+    pub fn help(&self, words: &str) {
+        if let Some(bar) = &self.bar {
+            bar.println(words);
+        }
+    }
+
+    /// Leaves the terminal to another process: nothing moves any more.
+    pub fn yield_terminal(&self) {
+        if let Some(bar) = &self.bar {
+            bar.disable_steady_tick();
+            bar.finish_and_clear();
+            bar.set_draw_target(ProgressDrawTarget::hidden());
         }
     }
 

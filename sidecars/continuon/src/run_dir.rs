@@ -9,17 +9,17 @@
 
 use crate::cli::WhichRun;
 use crate::exit::Failure;
+use rt_shm::in_words;
+use rt_shm::protocol::SEGMENTS_SOCKET;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Where `continuon sim` makes its folders, unless told otherwise.
-const RUNS: &str = "runs";
+pub(crate) const RUNS: &str = "runs";
 /// Where systemd makes them, on a robot.
-const SERVICES: &str = "/run/continuon";
-/// The socket that tells a running robot.
-pub const SEGMENTS_SOCKET: &str = "segments.sock";
+pub(crate) const SERVICES: &str = "/run/continuon";
 /// The robot file of a run.
 pub const ROBOT_FILE: &str = "robot.json";
 /// Runs begun within one second.
@@ -31,7 +31,8 @@ const SAME_SECOND_MAX: u32 = 100;
 /// The folder cannot be made.
 pub fn create(out: &Path, what: &str) -> Result<(PathBuf, String), Failure> {
     let failed = |path: &Path, error: std::io::Error| {
-        Failure::not_possible(format!("{}: cannot make the run's folder: {error}", path.display()))
+        let why = in_words(error);
+        Failure::not_possible(format!("{}: cannot make the run's folder: {why}", path.display()))
     };
     fs::create_dir_all(out).map_err(|error| failed(out, error))?;
     let out = out.canonicalize().map_err(|error| failed(out, error))?;
@@ -47,6 +48,28 @@ pub fn create(out: &Path, what: &str) -> Result<(PathBuf, String), Failure> {
         }
     }
     Err(Failure::not_possible(format!("{}: too many runs within one second", out.display())))
+}
+
+/// Writes a file of a run and returns its path.
+///
+/// # Errors
+/// What the file system says, a full disk for example, with the path.
+pub fn write(run_dir: &Path, name: &str, text: &str) -> Result<PathBuf, Failure> {
+    let path = run_dir.join(name);
+    match fs::write(&path, text) {
+        Ok(()) => Ok(path),
+        Err(error) => {
+            Err(Failure::not_possible(format!("{}: {}", path.display(), in_words(error))))
+        }
+    }
+}
+
+/// Takes back the folder of a run that never began, with the robot file in it. It opens nothing:
+/// there may be no descriptor left.
+pub fn take_back(run_dir: &Path) {
+    // What ended the run is told; that its folder stays as well would only hide it.
+    fs::remove_file(run_dir.join(ROBOT_FILE)).ok();
+    fs::remove_dir(run_dir).ok();
 }
 
 /// A robot that runs: its folder and its name.
@@ -66,8 +89,8 @@ pub fn find(which: &WhichRun) -> Result<Running, Failure> {
     if let Some(run_dir) = &which.run_dir {
         return named(run_dir).ok_or_else(|| {
             Failure::misuse(format!(
-                "{}: expected the folder of a running robot, found none of {SEGMENTS_SOCKET} and {ROBOT_FILE} \
-                 (the folder of a run is printed by `continuon sim`)",
+                "{}: expected the folder of a run, found no valid {ROBOT_FILE} in it \
+                 (`continuon sim` prints the folder of its run)",
                 run_dir.display()
             ))
         });

@@ -6,6 +6,7 @@
 use crate::exit::Failure;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rt_shm::in_words;
 
 /// Whether a person wants us to end.
 #[derive(Debug)]
@@ -34,7 +35,9 @@ impl EndRequests {
                 SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             })
             .map(|signals| Self { signals, asked: false })
-            .map_err(|error| Failure::not_possible(format!("cannot receive signals: {error}")))
+            .map_err(|error| {
+                Failure::not_possible(format!("cannot receive signals: {}", in_words(error)))
+            })
     }
 
     /// Whether anybody has asked so far.

@@ -167,7 +167,7 @@ impl Eyes {
     }
 }
 
-/// Ring or slot, with how much it holds.
+/// As in the segment's name.
 fn kind_name(topic: &Topic) -> &'static str {
     match topic.kind {
         Kind::Ring => "ring",

@@ -22,7 +22,7 @@ fn help_gives_an_example_of_every_kind_and_names_the_exit_codes() {
 #[test]
 fn every_command_teaches_by_example() {
     let installed = Installed::new();
-    for command in ["sim", "arm", "disarm", "estop", "reset", "top", "config"] {
+    for command in ["sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "config"] {
         let help = stdout(&installed.run(&[command, "--help"]));
         assert!(help.contains(&format!("\n  continuon {command}")), "{command}: {help}");
     }
@@ -42,6 +42,10 @@ fn a_wrong_option_is_misuse() {
         &["sim", "--rate-hz", "100000"],
         &["drive"],
         &["arm", "--robot", "a", "--run-dir", "b"],
+        &["why", "soon"],
+        &["why", "-1"],
+        &["why", "--episode", "nowhere"],
+        &["replay", "nowhere"],
     ] {
         assert_eq!(installed.run(args).status.code(), Some(2), "{args:?}");
     }

@@ -22,7 +22,8 @@ use crate::writer::{Ended, LogWriter};
 
 /// How often the writer and the loop are looked at.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
-/// How long to wait for the loop to say which build it is; the ring holds what comes meanwhile.
+/// Looks for the loop's word about its build, half a second in all; the ring holds what comes
+/// meanwhile.
 const BUILD_LOOKS: u32 = 10;
 
 /// Records every telemetry record of a run as an RLDS episode

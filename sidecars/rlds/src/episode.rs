@@ -237,8 +237,7 @@ impl<S: Storage> EpisodeWriter<S> {
         }
         self.note.steps_skipped = self.steps.skipped();
         if let Err(error) = self.write_metadata() {
-            self.note.closing = Closing::DiskFailed;
-            self.note.reason = format!("{METADATA} or {NOTE}: {error}");
+            self.disk_failed(format!("{METADATA} or {NOTE}: {error}"));
         }
         Summary { path: self.path, note: self.note }
     }
@@ -298,8 +297,7 @@ impl<S: Storage> EpisodeWriter<S> {
 
     /// The disk refused steps: they end at a whole line and can be derived again later.
     fn fail_steps(&mut self, error: &io::Error) {
-        self.note.closing = Closing::DiskFailed;
-        self.note.reason = format!("steps: {error}");
+        self.disk_failed(format!("steps: {error}"));
         if let Some(mut steps) = self.steps_file.take()
             && let Err(error) = steps.take_back()
         {
@@ -308,8 +306,15 @@ impl<S: Storage> EpisodeWriter<S> {
     }
 
     fn fail_with(&mut self, error: &RecordingError) {
-        self.note.closing = Closing::DiskFailed;
-        self.note.reason = error.to_string();
+        self.disk_failed(error.to_string());
+    }
+
+    /// The first failure is the cause that is told; the others follow from it.
+    fn disk_failed(&mut self, reason: String) {
+        if self.note.closing != Closing::DiskFailed {
+            self.note.closing = Closing::DiskFailed;
+            self.note.reason = reason;
+        }
     }
 
     fn write_metadata(&self) -> io::Result<()> {

@@ -32,7 +32,7 @@ mod storage;
 pub use about::About;
 pub use episode::EpisodeWriter;
 pub use note::{Closing, EpisodeNote, Summary};
-pub use place::{Files, episode_id};
+pub use place::{Files, episode_id, recording_path};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
 pub use recording::{CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter};
 pub use steps::{Steps, StepsError};

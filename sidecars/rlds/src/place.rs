@@ -39,6 +39,12 @@ pub fn episode_id(unix_ms: i64, robot: &str) -> String {
     format!("ep_{compact}_{robot}")
 }
 
+/// The recording of the episode in this directory.
+#[must_use]
+pub fn recording_path(episode: &Path) -> PathBuf {
+    episode.join(RECORDING)
+}
+
 pub(crate) fn make_directory(episodes_dir: &Path, about: &About) -> io::Result<PathBuf> {
     let named = |path: &Path, error: io::Error| {
         io::Error::new(error.kind(), format!("{}: {error}", path.display()))

@@ -145,6 +145,8 @@ pub struct RecordingReader<R = BufReader<File>> {
     chunk_at_byte: u64,
     tail: Tail,
     damage: Vec<Damage>,
+    /// Whether the iterator has handed out an error: what follows it is not asked for again.
+    has_failed: bool,
 }
 
 impl RecordingReader {
@@ -179,6 +181,7 @@ impl<R: Read> RecordingReader<R> {
             chunk_at_byte: 0,
             tail: Tail::Unread,
             damage: Vec::new(),
+            has_failed: false,
         };
         let mut magic = Vec::new();
         reader.fill(&mut magic, mcap::MAGIC.len())?;
@@ -411,12 +414,11 @@ impl<R: Read> Iterator for RecordingReader<R> {
     type Item = Result<Entry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.next_entry();
-        if next.is_err() {
-            // What follows an error is not asked for again.
-            self.chunk = 0..0;
-            self.tail = Tail::Open;
+        if self.has_failed {
+            return None;
         }
+        let next = self.next_entry();
+        self.has_failed = next.is_err();
         next.transpose()
     }
 }

@@ -272,8 +272,9 @@ impl<S: Storage> RecordingWriter<S> {
             .and_then(|()| sink.write_all(&closing_bytes()))
             .and_then(|()| sink.flush())
             .and_then(|()| sink.sync());
-        if closed.is_err() && sink.take_back().is_err() {
-            // Nothing is left to try; the reader tolerates the tail.
+        if closed.is_err() {
+            // If this fails too nothing is left to try; the reader tolerates the tail.
+            sink.take_back().ok();
         }
         stored
     }

@@ -239,6 +239,13 @@ fn disk_full_for_steps_only_keeps_the_recording_and_whole_lines() {
 }
 
 #[test]
+fn first_failure_of_the_disk_is_the_reason_that_is_told() {
+    let (summary, _, _) = record_on_disks(2_500_000, 20_000);
+    assert!(summary.note.telemetry_lost_disk > 0, "the recording failed too, after the steps");
+    assert!(summary.note.reason.starts_with("steps:"), "{}", summary.note.reason);
+}
+
+#[test]
 fn disk_that_is_large_enough_loses_nothing() {
     let (summary, recording, steps) = record_on_disks(usize::MAX, usize::MAX);
     assert_eq!(summary.note.closing, Closing::Clean);

@@ -253,6 +253,22 @@ fn any_flipped_bit_in_a_chunk_costs_that_chunk_only() {
 }
 
 #[test]
+fn iterator_hands_an_error_out_once_and_says_nothing_of_a_tail_it_has_not_seen() {
+    let (mut bytes, _) = recorded(600);
+    // The first chunk holds the channels; in the second, a message of none of them.
+    let chunk = chunks(&bytes)[1].clone();
+    let records = chunk.start + 9 + 40..chunk.end;
+    let channel = records.start + 9;
+    bytes[channel..channel + 2].copy_from_slice(&u16::MAX.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[records]);
+    bytes[chunk.start + 9 + 24..chunk.start + 9 + 28].copy_from_slice(&crc.to_le_bytes());
+    let mut reader = reader(&bytes);
+    assert!(matches!(reader.next(), Some(Err(ReadError::Content { .. }))));
+    assert!(reader.next().is_none());
+    assert_eq!(*reader.tail(), Tail::Unread);
+}
+
+#[test]
 fn every_cut_and_garbage_is_survived() {
     let (bytes, _) = recorded(3);
     for cut in 0..bytes.len() {

@@ -1,4 +1,4 @@
-//! Waiting for a loop that is not there yet: which refusals are worth another try, and how long.
+//! Waiting for a loop that is not there yet: how long. Which refusals are worth it, rt-shm knows.
 //!
 //! It never sleeps and reads no clock: it says how long to pause. Shown by: tests/pure.rs.
 
@@ -28,7 +28,7 @@ impl Patience {
     /// How long to pause before the next try; `None` once patience is at its end, or if trying again
     /// cannot help.
     pub fn after(&mut self, error: &ShmError) -> Option<Duration> {
-        if !can_pass(error) || self.left.is_zero() {
+        if !error.can_pass() || self.left.is_zero() {
             return None;
         }
         let pause = self.pause.min(self.left);
@@ -36,20 +36,4 @@ impl Patience {
         self.pause = self.pause.saturating_mul(2).min(PAUSE_MAX);
         Some(pause)
     }
-}
-
-/// Whether the loop may say something else in a while.
-fn can_pass(error: &ShmError) -> bool {
-    matches!(
-        error,
-        // It has not started, is just ending, or is busy starting.
-        ShmError::NotServed { .. }
-            | ShmError::Closed { .. }
-            | ShmError::Timeout { .. }
-            | ShmError::NotYetWritten { .. }
-            // We owned the car in our life before: until it has stopped, memory is not swapped.
-            | ShmError::Busy { .. }
-            // Our life before has ended and the loop does not know it yet.
-            | ShmError::AlreadyWritten { .. }
-    )
 }

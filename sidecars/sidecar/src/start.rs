@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rt_config::Robot;
-use rt_shm::{Client, ShmError};
+use rt_shm::{Client, ShmError, in_words};
 use rt_wire::topics::HEARTBEATS;
 use rt_wire::{Heartbeat, SidecarState};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -40,7 +40,8 @@ struct Signals {
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::not_possible(format!("no signals: {error}")))
+            let refused = |error| Failure::not_possible(format!("no signals: {}", in_words(error)));
+            signal(kind).map_err(refused)
         };
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,

@@ -3,23 +3,10 @@
 
 mod common;
 
-use common::{ROBOT, TestLoop};
+use common::{NAME, ROBOT, TestLoop, args, block_on};
 use rt_wire::SidecarState;
 use sidecar::{CommonArgs, End, Failure, Outcome, Sidecar};
-use std::path::Path;
 use std::time::Duration;
-
-const NAME: &str = "rlds-logger";
-
-fn args(run_dir: &Path, attach_timeout_s: u32) -> CommonArgs {
-    CommonArgs { robot: ROBOT.to_owned(), run_dir: run_dir.to_owned(), attach_timeout_s }
-}
-
-/// Runs `main` as a sidecar would, in one thread.
-fn block_on<T>(main: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, main)
-}
 
 #[test]
 fn attached_sidecar_beats_and_says_what_it_does() {

@@ -2,20 +2,8 @@
 
 mod common;
 
-use common::{ROBOT, TestLoop};
-use sidecar::{CommonArgs, End, Sidecar};
-use std::path::Path;
-
-const NAME: &str = "rlds-logger";
-
-fn args(run_dir: &Path, attach_timeout_s: u32) -> CommonArgs {
-    CommonArgs { robot: ROBOT.to_owned(), run_dir: run_dir.to_owned(), attach_timeout_s }
-}
-
-fn block_on<T>(main: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, main)
-}
+use common::{NAME, TestLoop, args, block_on};
+use sidecar::{End, Sidecar};
 
 #[test]
 fn sigterm_tells_a_sidecar_to_end() {

@@ -86,8 +86,8 @@ pub(super) fn logger(bench: &Bench) -> Result<Vec<Row>> {
     // The logger began with older records than we kept: compare what both saw.
     let first = episode.first_sequence.max(sequences.first().copied().unwrap_or(u64::MAX));
     let ours = sequences.iter().filter(|n| (first..=episode.last_sequence).contains(n)).count();
-    let before_us = first - episode.first_sequence;
-    let kept = episode.telemetry_records.saturating_sub(before_us);
+    let older = first - episode.first_sequence;
+    let kept = episode.telemetry_records.saturating_sub(older);
     let lost = (ours as u64).abs_diff(kept);
     let told = episode.telemetry_lost_ring + episode.telemetry_lost_disk;
     shares.samples = sequences.len() as u64;

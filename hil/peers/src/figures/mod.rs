@@ -6,10 +6,12 @@ mod logger;
 mod step;
 mod transport;
 
-use crate::machine::Cores;
+use crate::exchange::FIFO_PRIORITY;
+use crate::machine::{self, Cores};
 use crate::report::Row;
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 /// What every figure needs to know.
@@ -33,6 +35,26 @@ impl Bench {
     #[must_use]
     pub fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// Measures on the loop's core, in real time where that may be had: in a thread of its own, so
+    /// that the other figures start as they should.
+    ///
+    /// # Errors
+    /// The core or the priority cannot be had any more, or what `measure` says.
+    fn in_real_time(&self, measure: fn(&Self) -> Result<Vec<Row>>) -> Result<Vec<Row>> {
+        thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    machine::pin(self.cores.real_time)?;
+                    if self.fifo && !machine::fifo(FIFO_PRIORITY) {
+                        bail!("SCHED_FIFO was there and is not any more");
+                    }
+                    measure(self)
+                })
+                .join()
+                .map_err(|_panic| anyhow!("the measuring thread panicked"))?
+        })
     }
 
     /// How long one side of a turn is watched.

@@ -3,17 +3,15 @@
 //!
 //! Time is made up (a millisecond a cycle), so that nothing waits; what the others say is written
 //! between the timed stretches, at their own rates. The median is taken in batches, the tail cycle by
-//! cycle. Beside each turn the bounce of a bare cache line
-//! between the two cores, the machine's own unit of time.
+//! cycle. Beside each turn stands the bounce of a bare cache line between the two cores: the machine's
+//! own unit of time.
 
 use super::{Bench, transport};
 use crate::car::{self, COMMAND_EVERY, HEARTBEAT_EVERY, PILOT_PLACE};
-use crate::exchange::FIFO_PRIORITY;
-use crate::machine;
 use crate::report::{Goal, Pairs, Row};
-use crate::running_loop::mono_now;
 use crate::stats::{Median, Quantiles};
 use anyhow::{Context as _, Result, anyhow, bail};
+use fast_loop::clock::now as mono_now;
 use fast_loop::inlets::{self, Inlets, Offer, Outlets};
 use rt_board::{Board as _, SimBoard};
 use rt_config::Robot;
@@ -44,18 +42,7 @@ const WAKEUP_LATENCY_NS: u64 = 20_000;
 /// # Errors
 /// No memory for the segments, or the kernel does not become Active.
 pub(super) fn step(bench: &Bench) -> Result<Vec<Row>> {
-    thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                machine::pin(bench.cores.real_time)?;
-                if bench.fifo && !machine::fifo(FIFO_PRIORITY) {
-                    bail!("SCHED_FIFO was there and is not any more");
-                }
-                measure(bench)
-            })
-            .join()
-            .map_err(|_panic| anyhow!("the measuring thread panicked"))?
-    })
+    bench.in_real_time(measure)
 }
 
 fn measure(bench: &Bench) -> Result<Vec<Row>> {

@@ -35,20 +35,7 @@ type Taken = (f64, u64);
 /// # Errors
 /// No second process, no shared memory, or iceoryx2 refuses.
 pub(super) fn transport(bench: &Bench) -> Result<Vec<Row>> {
-    let cores = bench.cores;
-    // Pinned and real-time in a thread of its own, so that the other figures start as they should.
-    thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                machine::pin(cores.real_time)?;
-                if bench.fifo && !machine::fifo(FIFO_PRIORITY) {
-                    bail!("SCHED_FIFO was there and is not any more");
-                }
-                measure(bench)
-            })
-            .join()
-            .map_err(|_panic| anyhow!("the measuring thread panicked"))?
-    })
+    bench.in_real_time(measure)
 }
 
 fn measure(bench: &Bench) -> Result<Vec<Row>> {
@@ -186,8 +173,9 @@ fn bare_latency(bench: &Bench, batches: usize) -> Result<Taken> {
     let (mut value, mut patience) = (0, Patience::new());
     let taken = timed(batches, TRIPS, || {
         value += 1;
-        // ORDER: pairs with the other side's acquire: as a program would hand data over.
+        // ORDER: pairs with the acquire in partner::bounce: as a program would hand data over.
         shared.ping().store(value, Ordering::Release);
+        // ORDER: pairs with the release in partner::bounce.
         while shared.pong().load(Ordering::Acquire) != value {
             patience.wait()?;
         }
@@ -220,6 +208,7 @@ fn ring_latency(bench: &Bench, batches: usize) -> Result<Taken> {
 fn iceoryx2_latency(bench: &Bench, batches: usize, turn: u64) -> Result<Taken> {
     let shared = Lanes::create()?;
     let run = u64::from(std::process::id()) << 8 | turn;
+    // ORDER: the partner is started afterwards.
     shared.ping().store(run, Ordering::Relaxed);
     let topics = Topics::open(run)?;
     let (publisher, subscriber) = topics.asking_side()?;
@@ -254,6 +243,7 @@ fn ring_publish(bench: &Bench, batches: usize) -> Result<(Taken, f64)> {
         Ok(())
     })?;
     thread::sleep(Duration::from_millis(5));
+    // ORDER: counts alone, here and below; what they count was read through the ring's own order.
     let got = shared.taken().load(Ordering::Relaxed) as f64;
     let lost = shared.lost().load(Ordering::Relaxed) as f64;
     drop(partner);
@@ -285,6 +275,7 @@ fn ring_lossless(bench: &Bench, batches: usize, depth: usize) -> Result<Taken> {
     let taken = timed(batches, 1, || {
         for _ in 0..DELIVERIES {
             while record[0] - taken_before >= ahead_max {
+                // ORDER: a count alone, here and below, as in ring_publish.
                 taken_before = shared.taken().load(Ordering::Relaxed);
                 patience.wait()?;
             }
@@ -331,6 +322,7 @@ fn beside<T>(
             Ok(()) => produce(),
             Err(_gone) => Err(anyhow!("the second thread did not start")),
         };
+        // ORDER: a flag alone; the thread is joined.
         stop.store(true, Ordering::Relaxed);
         handle.join().map_err(|_panic| anyhow!("the second thread panicked"))??;
         taken
@@ -355,6 +347,7 @@ fn rtrb_throughput(bench: &Bench, batches: usize, depth: usize) -> Result<Taken>
     let (mut producer, mut consumer) = rtrb::RingBuffer::<Payload>::new(depth);
     let drain = move |stop: &AtomicBool| {
         let mut sum = 0_u64;
+        // ORDER: a flag alone, see `beside`.
         while !stop.load(Ordering::Relaxed) {
             if let Ok(record) = consumer.pop() {
                 sum = sum.wrapping_add(record[0]).wrapping_add(record[31]);
@@ -384,6 +377,7 @@ fn rtrb_round_trips(bench: &Bench, batches: usize) -> Result<Taken> {
     let (mut there, mut from_us) = rtrb::RingBuffer::<Payload>::new(DEPTH);
     let (mut to_us, mut back) = rtrb::RingBuffer::<Payload>::new(DEPTH);
     let echo = move |stop: &AtomicBool| {
+        // ORDER: a flag alone, see `beside`.
         while !stop.load(Ordering::Relaxed) {
             if let Ok(record) = from_us.pop() {
                 // Never full: one record is under way.

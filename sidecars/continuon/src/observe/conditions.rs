@@ -18,7 +18,7 @@ pub struct Machine {
     pub preemption: String,
     /// Model of the processor.
     pub cpu_model: String,
-    /// Cores online.
+    /// Cores that this process may use.
     pub cores: usize,
     /// Who sets the cores' frequency.
     pub governor: String,

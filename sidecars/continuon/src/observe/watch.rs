@@ -32,6 +32,9 @@ pub struct Seen {
     pub plant: Option<PlantStatus>,
     /// First time after Active that the car was seen to stand.
     pub stood_at: Option<MonoNs>,
+    /// Times that a wheel left the track while the loop was Active, as far as our looks tell: what
+    /// begins in the last 20 ms may count as after it.
+    pub off_track_count_active: u32,
     /// The loop thread's counters.
     pub health: Option<Health>,
     /// In the order of [`HEARTBEAT_SOURCES`].
@@ -63,6 +66,7 @@ impl Watch {
             trace: Trace::new(period_ns),
             plant: None,
             stood_at: None,
+            off_track_count_active: 0,
             health: None,
             heartbeats: [None; HEARTBEAT_SOURCES.len()],
             trouble: None,
@@ -167,17 +171,25 @@ impl Reader {
             heartbeat.newest(place);
         }
         self.plant.newest(&mut seen.plant);
-        if let (Some(plant), Some(departure)) = (&seen.plant, &seen.trace.departure)
-            && seen.stood_at.is_none()
-            && plant.mono_ns >= departure.change.at
-            && plant.speed_m_per_s.abs() < STANDING_M_PER_S
-        {
-            seen.stood_at = Some(plant.mono_ns);
+        seen.follow_plant();
+    }
+}
+
+impl Seen {
+    /// What the plant's newest word means, now that telemetry up to the same moment is read.
+    fn follow_plant(&mut self) {
+        let Some(plant) = &self.plant else { return };
+        let left_at = self.trace.departure.map(|departure| departure.change.at);
+        if left_at.is_none_or(|left_at| plant.mono_ns < left_at) {
+            self.off_track_count_active = plant.off_track_count;
+        } else if self.stood_at.is_none() && plant.speed_m_per_s.abs() < STANDING_M_PER_S {
+            self.stood_at = Some(plant.mono_ns);
         }
     }
 }
 
-/// A slot whose writer may come later, or come back with new memory.
+/// A slot whose writer may come later. One that comes back with new memory is not followed: no
+/// process of a run does.
 struct Lazy<T> {
     topic: &'static Topic,
     reader: Option<MappedSlotReader<T>>,
@@ -199,5 +211,51 @@ impl<T: Record + rt_ring::Record> Lazy<T> {
         if let Some(Newest::New { record, .. }) = self.reader.as_mut().map(MappedSlotReader::read) {
             *place = Some(record);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, Trace};
+    use rt_wire::{HEARTBEAT_SOURCES, Mode, MonoNs, PlantStatus, Telemetry};
+
+    const MS: u64 = 1_000_000;
+
+    fn change(at_ms: u64, from: Mode, to: Mode) -> Telemetry {
+        let mut record = Telemetry { mono_ns: MonoNs(at_ms * MS), ..Telemetry::default() };
+        record.outcome.previous_mode = from.into();
+        record.outcome.mode = to.into();
+        record
+    }
+
+    #[test]
+    fn excursions_count_until_active_ends_and_standing_counts_from_there() {
+        let mut seen = Seen {
+            trace: Trace::new(MS),
+            plant: None,
+            stood_at: None,
+            off_track_count_active: 0,
+            health: None,
+            heartbeats: [None; HEARTBEAT_SOURCES.len()],
+            trouble: None,
+        };
+        let see = |seen: &mut Seen, at_ms: u64, speed_m_per_s, off_track_count| {
+            let mono_ns = MonoNs(at_ms * MS);
+            let status =
+                PlantStatus { mono_ns, speed_m_per_s, off_track_count, ..PlantStatus::default() };
+            seen.plant = Some(status);
+            seen.follow_plant();
+        };
+        seen.trace.add(&change(100, Mode::Arming, Mode::Active));
+        see(&mut seen, 110, 0.0, 0);
+        assert_eq!(seen.stood_at, None, "it has not driven off yet");
+        see(&mut seen, 500, 2.0, 1);
+        seen.trace.add(&change(1000, Mode::Active, Mode::SafeStop));
+        see(&mut seen, 990, 2.0, 2);
+        see(&mut seen, 1010, 1.5, 3);
+        see(&mut seen, 1800, 0.0, 3);
+        see(&mut seen, 1900, 0.0, 3);
+        assert_eq!(seen.off_track_count_active, 2);
+        assert_eq!(seen.stood_at, Some(MonoNs(1800 * MS)));
     }
 }

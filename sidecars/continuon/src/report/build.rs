@@ -2,6 +2,7 @@
 //!
 //! The verdict is the worst of what went wrong; every reason is a sentence with what mends it.
 
+use crate::cli::Drive;
 use crate::observe::conditions::{Load, Machine};
 use crate::observe::trace::{Departure, ModeChange, Trace};
 use crate::observe::watch::Seen;
@@ -28,7 +29,9 @@ pub enum Ended {
     Died(&'static str),
     /// The loop told nothing any more, though its process lives.
     Silent,
-    /// A person ended it.
+    /// A person at the run's screen, or the one who drove, ended it in order.
+    ByPerson,
+    /// A signal ended it.
     Interrupted,
 }
 
@@ -53,7 +56,7 @@ pub fn build(facts: &Facts<'_>) -> Report {
     let (outcome, plan) = (facts.outcome, facts.plan);
     let (seen, trace) = (&outcome.seen, &outcome.seen.trace);
     let episode = episode::read(&plan.episodes_dir(), outcome.logger.clone());
-    let (verdict, reasons) = judge(outcome, episode.as_ref());
+    let (verdict, reasons) = judge(outcome, plan.drive, episode.as_ref());
     let health = seen.health;
     Report {
         verdict,
@@ -93,7 +96,9 @@ pub fn build(facts: &Facts<'_>) -> Report {
         mode_changes: trace.mode_changes.iter().map(|change| mode_step(change, trace)).collect(),
         ended_early: trace
             .departure
-            .filter(|_| outcome.ended != Ended::AsAsked && outcome.ended != Ended::Interrupted)
+            .filter(|_| {
+                !matches!(outcome.ended, Ended::AsAsked | Ended::ByPerson | Ended::Interrupted)
+            })
             .map(|departure| ended_early(&departure, seen)),
         causes: causes(trace.causes_seen),
         interlocks: interlocks(seen),
@@ -102,7 +107,7 @@ pub fn build(facts: &Facts<'_>) -> Report {
     }
 }
 
-fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>) {
+fn judge(outcome: &Outcome, drive: Drive, episode: Option<&Episode>) -> (Verdict, Vec<String>) {
     let mut reasons = Vec::new();
     let mut verdict = Verdict::Ok;
     let mut worse = |class: Verdict, reason: String| {
@@ -114,37 +119,22 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
         worse(Verdict::ProcessDied, format!("{} {when}: {}", end.name, end.how));
     }
     let seen = &outcome.seen;
-    match outcome.ended {
-        Ended::AsAsked => {}
-        Ended::ByItself | Ended::Died(_) => match &seen.trace.departure {
-            Some(departure) if is_our_wish(departure, outcome.ended) => worse(
-                Verdict::ProcessDied,
-                "the loop did not need it and drove on, until this run disarmed it".to_owned(),
-            ),
-            Some(departure) => worse(Verdict::StoppedByItself, told_departure(departure, seen)),
-            // A death that the loop did not have to answer, or the loop's own.
-            None => {
-                if let Some(cut) = power_cut_after_ms(seen) {
-                    worse(
-                        Verdict::StoppedByItself,
-                        format!(
-                            "the plant's monostable cut motor power {cut:.1} ms after the last heartbeat edge"
-                        ),
-                    );
-                }
-            }
-        },
-        Ended::Silent => worse(
-            Verdict::StoppedByItself,
-            "the fast loop's process lives, but it published nothing for 2 s".to_owned(),
-        ),
-        Ended::Interrupted => worse(Verdict::Interrupted, "interrupted by a signal".to_owned()),
+    if let Some((class, words)) = told_end(outcome.ended, seen) {
+        worse(class, words);
     }
-    if let Some(words) = stood_still(seen) {
+    // Whether a person drives at all, and where, is theirs.
+    if let Some(words) = stood_still(seen).filter(|_| drive == Drive::Pilot) {
         worse(Verdict::DidNotMove, words);
     }
+    if let Some(words) = left_the_track(seen).filter(|_| drive == Drive::Pilot) {
+        worse(Verdict::LeftTheTrack, words);
+    }
     match episode {
-        None => worse(Verdict::RecordIncomplete, "there is no closed episode".to_owned()),
+        None => worse(
+            Verdict::RecordIncomplete,
+            "there is no episode with counts (rlds-logger.log in the run's folder says why)"
+                .to_owned(),
+        ),
         Some(episode) => {
             for wrong in episode::wrongs(episode, &seen.trace) {
                 worse(Verdict::RecordIncomplete, wrong);
@@ -161,6 +151,34 @@ fn judge(outcome: &Outcome, episode: Option<&Episode>) -> (Verdict, Vec<String>)
         worse(Verdict::RecordIncomplete, trouble.clone());
     }
     (verdict, reasons)
+}
+
+/// What the drive's end says against it; `None` where it ended as asked.
+fn told_end(ended: Ended, seen: &Seen) -> Option<(Verdict, String)> {
+    match (ended, &seen.trace.departure) {
+        (Ended::AsAsked | Ended::ByPerson, _) => None,
+        (Ended::ByItself | Ended::Died(_), Some(departure)) if is_our_wish(departure, ended) => {
+            let words = "the loop did not need it and drove on, until this run disarmed it";
+            Some((Verdict::ProcessDied, words.to_owned()))
+        }
+        (Ended::ByItself | Ended::Died(_), Some(departure)) => {
+            Some((Verdict::StoppedByItself, told_departure(departure, seen)))
+        }
+        // A death that the loop did not have to answer, or the loop's own.
+        (Ended::ByItself | Ended::Died(_), None) => power_cut_after_ms(seen).map(|cut_ms| {
+            let words = format!(
+                "the plant's monostable cut motor power {cut_ms:.1} ms after the last heartbeat edge"
+            );
+            (Verdict::StoppedByItself, words)
+        }),
+        (Ended::Silent, _) => {
+            let words = "the fast loop's process lives, but it published nothing for 2 s";
+            Some((Verdict::StoppedByItself, words.to_owned()))
+        }
+        (Ended::Interrupted, _) => {
+            Some((Verdict::Interrupted, "interrupted by a signal".to_owned()))
+        }
+    }
 }
 
 /// Whether this end went wrong by itself. Where one process has died, the others' ends are its
@@ -186,6 +204,18 @@ fn stood_still(seen: &Seen) -> Option<String> {
         ));
     }
     Some(words)
+}
+
+/// What a car that is driven must not do; after a stop it rolls where it rolls, which is a note.
+fn left_the_track(seen: &Seen) -> Option<String> {
+    let (count, plant) = (seen.off_track_count_active, seen.plant?);
+    (count > 0).then(|| {
+        format!(
+            "a wheel left the track while the car was driven ({count} ×, {:.1} s outside): \
+             drive slower (`pilot` in the robot file), or keep the machine less busy",
+            plant.off_track_s
+        )
+    })
 }
 
 /// Whether the loop left Active because we disarmed it after another process's end.
@@ -267,10 +297,10 @@ fn notes(facts: &Facts<'_>) -> Vec<String> {
         notes.push(lack);
     }
     if let Some(plant) = seen.plant {
-        if plant.off_track_count > 0 {
+        let after_the_stop = plant.off_track_count.saturating_sub(seen.off_track_count_active);
+        if after_the_stop > 0 {
             notes.push(format!(
-                "off the track: {} times, {:.1} s in all",
-                plant.off_track_count, plant.off_track_s
+                "off the track {after_the_stop} × after the stop, its steering held"
             ));
         }
         if plant.late_steps > 0 {
@@ -414,6 +444,7 @@ fn milliseconds(ns: u64) -> f64 {
     ns as f64 * 1e-6
 }
 
-fn seconds(ns: u64) -> f64 {
+/// For people.
+pub(crate) fn seconds(ns: u64) -> f64 {
     milliseconds(ns) * 1e-3
 }

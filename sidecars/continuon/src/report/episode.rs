@@ -52,8 +52,8 @@ pub fn wrongs(episode: &Episode, trace: &Trace) -> Vec<String> {
         wrongs.push(format!("the logger lost {} telemetry records", episode.telemetry_lost));
     }
     let (first, last) = (episode.first_sequence, episode.last_sequence);
-    let published = (last + 1).saturating_sub(first);
-    let accounted = episode.telemetry_records + episode.telemetry_lost;
+    let published = last.saturating_add(1).saturating_sub(first);
+    let accounted = episode.telemetry_records.saturating_add(episode.telemetry_lost);
     if published != accounted {
         wrongs.push(format!(
             "the logger accounts for {accounted} records from sequence {first} to {last}, expected {published}"

@@ -1,7 +1,7 @@
 //! The report of a run: one shape for people, files and programs.
 //!
 //! Decides what is told and how it is named; the figures come from [`crate::observe`] and from the
-//! processes' own last words. Keys are a promise to scripts: tests/report.rs keeps them.
+//! processes' own last words. Keys are a promise to scripts: report/tests.rs keeps them.
 
 pub mod build;
 pub mod episode;
@@ -9,6 +9,7 @@ pub mod episode;
 mod tests;
 pub mod text;
 
+pub(crate) use build::seconds;
 pub use build::{Ended, Facts, build, not_realtime};
 pub use text::render;
 
@@ -107,6 +108,8 @@ pub enum Verdict {
     ProcessDied,
     /// It was Active for seconds, and the car did not drive.
     DidNotMove,
+    /// A wheel was outside the track while the car was driven.
+    LeftTheTrack,
     /// It drove, and records are missing or the episode does not agree with our own reader.
     RecordIncomplete,
     /// A person ended it.
@@ -122,6 +125,7 @@ impl Verdict {
             Self::StoppedByItself => "stopped-by-itself",
             Self::ProcessDied => "process-died",
             Self::DidNotMove => "did-not-move",
+            Self::LeftTheTrack => "left-the-track",
             Self::RecordIncomplete => "record-incomplete",
             Self::Interrupted => "interrupted",
         }
@@ -324,6 +328,18 @@ pub struct ProcessEnd {
     pub last_words: Vec<String>,
     /// Where the rest stands.
     pub log: String,
+}
+
+impl ProcessEnd {
+    /// `pilot ended before …: exit 3`, and its last words on lines of their own.
+    #[must_use]
+    pub fn in_words(&self, what: &str) -> String {
+        let mut words = format!("{} {what}: {}", self.name, self.how);
+        for line in &self.last_words {
+            words.push_str(&format!("\n  {}: {line}", self.name));
+        }
+        words
+    }
 }
 
 /// The conditions of a run.

@@ -65,6 +65,7 @@ fn seen(trace: Trace) -> Seen {
     Seen {
         trace,
         stood_at,
+        off_track_count_active: 0,
         plant: Some(PlantStatus {
             plant_hash: 0x00c0_ffee_0123_4567,
             distance_m: 41.93,
@@ -92,6 +93,8 @@ fn seen(trace: Trace) -> Seen {
 fn plan(run_dir: &Path, seconds: u32) -> Plan {
     let robot = Robot::resolve("sim-donkey").expect("built in");
     Plan {
+        drive: crate::cli::Drive::Pilot,
+        script: None,
         robot_path: run_dir.join("robot.json"),
         robot,
         track: "twisty".into(),
@@ -261,6 +264,36 @@ fn a_car_that_was_active_and_stood_is_no_success() {
     assert!(report.reasons[0].contains("moved 0.1 m; 3 stalls"), "{:?}", report.reasons);
 }
 
+/// A drive of 20 s to its end, with so many excursions while Active and in all.
+fn off_track(active: u32, in_all: u32) -> Report {
+    let dir = tempfile::tempdir().expect("a folder");
+    let plan = plan(dir.path(), 20);
+    let mut seen = seen(trace(u64::MAX, 21_500, Fault::DisarmRequested));
+    seen.off_track_count_active = active;
+    seen.plant =
+        seen.plant.map(|plant| PlantStatus { off_track_count: in_all, off_track_s: 1.25, ..plant });
+    let processes = vec![process("fast-loop")];
+    let outcome = Outcome { ended: Ended::AsAsked, seen, processes, logger: None };
+    write_episode(&plan, 22_100);
+    report_of(&outcome, &plan)
+}
+
+#[test]
+fn a_car_that_left_the_track_while_it_was_driven_is_no_success() {
+    let report = off_track(2, 2);
+    assert_eq!(report.verdict, Verdict::LeftTheTrack);
+    assert_eq!(report.reasons.len(), 1, "{:?}", report.reasons);
+    assert!(report.reasons[0].contains("2 ×"), "{:?}", report.reasons);
+    assert!(!report.notes.iter().any(|note| note.contains("track")), "told once");
+}
+
+#[test]
+fn a_car_that_rolls_off_the_track_after_its_stop_is_a_note() {
+    let report = off_track(0, 1);
+    assert_eq!((report.verdict, report.reasons.len()), (Verdict::Ok, 0));
+    assert!(report.notes.iter().any(|note| note.contains("after the stop")), "{:?}", report.notes);
+}
+
 #[test]
 fn when_one_process_died_the_others_are_not_blamed_for_their_ends() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -317,7 +350,8 @@ fn a_run_without_an_episode_is_incomplete() {
     };
     let report = report_of(&outcome, &plan);
     assert_eq!(report.verdict, Verdict::RecordIncomplete);
-    assert_eq!(report.reasons, ["there is no closed episode"]);
+    assert_eq!(report.reasons.len(), 1, "{:?}", report.reasons);
+    assert!(report.reasons[0].contains("rlds-logger.log"), "{:?}", report.reasons);
 }
 
 #[test]

@@ -11,7 +11,7 @@ const WIDTH: usize = 100;
 /// The report as text; with `colour`, the verdict is green or red.
 #[must_use]
 pub fn render(report: &Report, colour: bool) -> String {
-    let mut out = Text { text: String::new() };
+    let mut out = Text::default();
     head(&mut out, report, colour);
     drive(&mut out, report);
     timing(&mut out, report);
@@ -20,26 +20,42 @@ pub fn render(report: &Report, colour: bool) -> String {
     record(&mut out, report);
     modes(&mut out, report);
     conditions(&mut out, report);
-    out.text
+    out.into_string()
 }
 
-struct Text {
+/// Lines of a report: titles, and rows of a label and a value.
+#[derive(Debug, Default)]
+pub(crate) struct Text {
     text: String,
 }
 
 impl Text {
-    fn line(&mut self, line: &str) {
+    pub(crate) fn into_string(self) -> String {
+        self.text
+    }
+
+    /// The first line: the verdict, green or red with `colour`, and what it means.
+    pub(crate) fn verdict(&mut self, verdict: &str, rest: &str, is_good: bool, colour: bool) {
+        let (on, off) = match (colour, is_good) {
+            (false, _) => ("", ""),
+            (true, true) => ("\x1b[32m", "\x1b[0m"),
+            (true, false) => ("\x1b[31m", "\x1b[0m"),
+        };
+        self.line(&format!("{on}{verdict}{off}{rest}"));
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
-    fn title(&mut self, title: &str) {
+    pub(crate) fn title(&mut self, title: &str) {
         self.line("");
         self.line(title);
     }
 
     /// `  label   value`, the value wrapped under itself.
-    fn row(&mut self, label: &str, value: &str) {
+    pub(crate) fn row(&mut self, label: &str, value: &str) {
         let indent = LABEL + 2;
         let mut line = format!("  {label:LABEL$}");
         let mut used = indent;
@@ -65,21 +81,16 @@ impl Text {
 }
 
 fn head(out: &mut Text, report: &Report, colour: bool) {
-    let (on, off) = match (colour, report.verdict) {
-        (false, _) => ("", ""),
-        (true, Verdict::Ok) => ("\x1b[32m", "\x1b[0m"),
-        (true, _) => ("\x1b[31m", "\x1b[0m"),
-    };
     let conditions = &report.conditions;
-    out.line(&format!(
-        "{on}{}{off}: {} on {} ({:.1} m), {:.0} s asked, {:.1} s Active (parking included)",
-        report.verdict.name(),
+    let rest = format!(
+        ": {} on {} ({:.1} m), {:.0} s asked, {:.1} s Active (parking included)",
         conditions.robot,
         report.plant.track,
         report.plant.track_length_m,
         report.seconds_asked,
         report.seconds_driven,
-    ));
+    );
+    out.verdict(report.verdict.name(), &rest, report.verdict == Verdict::Ok, colour);
     for reason in &report.reasons {
         out.row("because", reason);
     }
@@ -327,8 +338,13 @@ fn conditions(out: &mut Text, report: &Report) {
     out.row("run folder", &conditions.run_dir);
 }
 
+/// `1 cycle`, `12 345 cycles`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// `12 345 678`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -3,15 +3,19 @@
 //! Time is the record's own (the loop's clock in each telemetry record); our own clock only bounds
 //! how long we wait for a record at all.
 
+use crate::cli::Drive;
 use crate::exit::Failure;
-use crate::observe::watch::{STANDING_M_PER_S, Seen, Watch};
+use crate::observe::trace::Departure;
+use crate::observe::watch::{STANDING_M_PER_S, Seen};
 use crate::operator;
 use crate::progress::Progress;
-use crate::report::{self, Ended, ProcessEnd};
+use crate::report::{self, Ended, ProcessEnd, seconds};
 use crate::signals::EndRequests;
 use crate::sim::fleet::Fleet;
+use crate::sim::keys;
 use crate::sim::plan::Plan;
-use rt_wire::{InterlockSet, Mode, OperatorKind};
+use crate::sim::terminal::Terminal;
+use rt_wire::{Fault, FaultSet, InterlockSet, Mode, OperatorKind, Severity};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -50,23 +54,32 @@ pub struct Outcome {
 /// The run could not be begun, or the car could not be armed. All processes are stopped then, too.
 pub fn whole_run(
     plan: &Plan,
+    terminal: &Terminal,
     ends: &mut EndRequests,
     progress: &Progress,
 ) -> Result<Outcome, Failure> {
-    let mut fleet = Fleet::start(plan, ends, progress)?;
-    if let Some(lack) = report::not_realtime(&fleet.seen()?) {
+    let mut fleet = Fleet::start(plan, terminal.hands(), ends, progress)?;
+    if let Some(lack) = report::not_realtime(&fleet.seen()) {
         progress.note(&lack);
     }
-    progress.stage("arming");
-    arm(plan, &mut fleet, ends)?;
+    if terminal.keys().is_some() {
+        progress.help(keys::HELP);
+    }
+    if plan.person_drives() {
+        progress.stage("waiting for the person who drives to arm");
+        await_person(&mut fleet, ends)?;
+    } else {
+        progress.stage("arming");
+        arm(plan, &mut fleet, ends)?;
+    }
     progress.drive(plan.seconds);
-    let ended = drive(plan, &mut fleet, ends, progress)?;
+    let ended = drive(plan, terminal, &mut fleet, ends, progress);
     progress.stage("stopping");
-    come_to_rest(plan, &mut fleet, &ended)?;
+    come_to_rest(plan, &mut fleet, &ended);
     fleet.stop();
     let processes = fleet.process_ends();
     let logger = fleet.logger_json();
-    let seen = fleet.seen()?;
+    let seen = fleet.seen().clone();
     Ok(Outcome { ended, seen, processes, logger })
 }
 
@@ -74,71 +87,119 @@ pub fn whole_run(
 fn arm(plan: &Plan, fleet: &mut Fleet, ends: &mut EndRequests) -> Result<(), Failure> {
     let arming = Duration::from_millis(u64::from(plan.robot.file().limits.arming_ms));
     let until = Instant::now() + ARM_WITHIN;
+    let mut interlocks = InterlockSet::EMPTY;
+    let mut asked_at = None::<Instant>;
     loop {
-        let answer = operator::ask(&plan.run_dir, OperatorKind::Arm)?;
-        if answer.is_done() {
-            let reached = wait(fleet, arming + ARM_WITHIN, |seen| {
-                seen.trace.active_at.is_some() || seen.trace.newest.mode == Some(Mode::Disarmed)
-            })?;
-            if reached && fleet.watch()?.seen().trace.active_at.is_some() {
-                return Ok(());
-            }
+        let (newest, active_at) = {
+            let trace = &fleet.seen().trace;
+            (trace.newest, trace.active_at)
+        };
+        if active_at.is_some() {
+            return Ok(());
         }
         if ends.asked() {
             return Err(Failure::no("interrupted before the car was armed"));
         }
         if let Some(name) = fleet.dead() {
-            return Err(died(fleet, name, "before the car was armed"));
+            return Err(died(fleet, name, "ended before the car was armed"));
         }
-        if Instant::now() >= until {
-            let newest = fleet.watch()?.seen().trace.newest;
-            let interlocks = InterlockSet(answer.interlocks.0 | newest.interlocks.0);
-            return Err(Failure::no(format!(
+        let is_arming = newest.mode == Some(Mode::Arming);
+        if Instant::now() >= until + if is_arming { arming } else { Duration::ZERO } {
+            let interlocks = InterlockSet(interlocks.0 | newest.interlocks.0);
+            let refused = Failure::no(format!(
                 "the car could not be armed within {} s; it is {}, and this forbids it:{}",
                 ARM_WITHIN.as_secs(),
                 newest.mode.map_or("in an unknown mode", Mode::name),
                 operator::reasons(interlocks, newest.causes),
-            )));
+            ));
+            return Err(refused
+                .with("mode", newest.mode.map(Mode::name).into())
+                .with("interlocks", operator::interlocks_json(interlocks))
+                .with("causes", operator::causes_json(newest.causes)));
         }
-        sleep(ARM_EVERY);
+        if !is_arming && asked_at.is_none_or(|at| at.elapsed() >= ARM_EVERY) {
+            let answer = operator::ask(&plan.run_dir, OperatorKind::Arm);
+            interlocks = answer.map_err(|error| no_answer(fleet, error))?.interlocks;
+            asked_at = Some(Instant::now());
+        }
+        sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits for somebody to arm the car, for as long as that takes.
+fn await_person(fleet: &mut Fleet, ends: &mut EndRequests) -> Result<(), Failure> {
+    while fleet.seen().trace.active_at.is_none() {
+        if ends.asked() || fleet.driver_left() {
+            return Err(Failure::no("ended before anybody armed the car"));
+        }
+        if let Some(name) = fleet.dead() {
+            return Err(died(fleet, name, "ended before the car was armed"));
+        }
+        sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// A loop that cannot be asked has most likely died: then its end tells more than the socket does.
+fn no_answer(fleet: &mut Fleet, error: Failure) -> Failure {
+    // Its socket closes a moment before it counts as dead.
+    sleep(ARM_EVERY);
+    match fleet.dead() {
+        Some(name) => died(fleet, name, "ended before the car was armed"),
+        None => error,
     }
 }
 
 fn drive(
     plan: &Plan,
+    terminal: &Terminal,
     fleet: &mut Fleet,
     ends: &mut EndRequests,
     progress: &Progress,
-) -> Result<Ended, Failure> {
+) -> Ended {
+    // Who can stop the car can arm it again: their stops end no run.
+    let person_stays = plan.drive == Drive::Teleop || terminal.keys().is_some();
     let asked_ns = u64::from(plan.seconds) * 1_000_000_000;
-    let mut heard = (0_u64, Instant::now());
+    let (mut heard, mut heard_at) = (0_u64, Instant::now());
     loop {
         let (driven_ns, sequence, departed, moving) = {
-            let seen = fleet.watch()?.seen();
+            let seen = fleet.seen();
             let trace = &seen.trace;
+            let by_person = |departure: Departure| person_stays && is_persons(&departure);
             (
-                trace.driven_ns(),
+                since_active_ns(&seen),
                 trace.newest.sequence,
-                trace.departure.is_some(),
+                trace.departure.is_some_and(|departure| !by_person(departure)),
                 moving_line(&seen),
             )
         };
         if departed {
-            return Ok(Ended::ByItself);
+            return Ended::ByItself;
+        }
+        if let Some(keys) = terminal.keys() {
+            for answer in keys.answers() {
+                progress.note(&answer);
+            }
+            if keys.quit() {
+                return Ended::ByPerson;
+            }
+        }
+        if fleet.driver_left() {
+            return if ends.asked() { Ended::Interrupted } else { Ended::ByPerson };
         }
         if let Some(name) = fleet.dead() {
-            return Ok(Ended::Died(name));
+            return Ended::Died(name);
         }
         if driven_ns.is_some_and(|driven_ns| driven_ns >= asked_ns) {
-            return Ok(Ended::AsAsked);
+            return Ended::AsAsked;
         }
         if ends.asked() {
-            return Ok(Ended::Interrupted);
+            return Ended::Interrupted;
         }
-        if sequence != heard.0 {
-            heard = (sequence, Instant::now());
-        } else if heard.1.elapsed() >= SILENCE {
-            return Ok(Ended::Silent);
+        if sequence != heard {
+            (heard, heard_at) = (sequence, Instant::now());
+        } else if heard_at.elapsed() >= SILENCE {
+            return Ended::Silent;
         }
         progress.driven(seconds(driven_ns.unwrap_or_default()), || moving);
         sleep(LOOK_EVERY);
@@ -146,17 +207,17 @@ fn drive(
 }
 
 /// Brings the car to a stop, or watches it come to one, so that the record holds all of it.
-fn come_to_rest(plan: &Plan, fleet: &mut Fleet, ended: &Ended) -> Result<(), Failure> {
+fn come_to_rest(plan: &Plan, fleet: &mut Fleet, ended: &Ended) {
     if let Ended::Died(_) = ended {
         // The loop says first what the death means to it; if nothing, the drive ends by our wish.
-        wait(fleet, CONSEQUENCE_WITHIN, |seen| seen.trace.departure.is_some())?;
+        wait(fleet, CONSEQUENCE_WITHIN, |seen| seen.trace.departure.is_some());
     }
-    if matches!(ended, Ended::AsAsked | Ended::Interrupted) {
+    if matches!(ended, Ended::AsAsked | Ended::ByPerson | Ended::Interrupted) {
         fleet.park();
-        wait(fleet, PARKS_WITHIN, |seen| stands(seen) || seen.trace.departure.is_some())?;
+        wait(fleet, PARKS_WITHIN, |seen| stands(seen) || !may_move(seen));
     }
-    let departed = fleet.watch()?.seen().trace.departure.is_some();
-    if !departed {
+    let moves = may_move(&fleet.seen());
+    if moves {
         // A loop that cannot answer is stopped by its process's end; the report says so.
         drop(operator::ask(&plan.run_dir, OperatorKind::Disarm));
     }
@@ -166,41 +227,45 @@ fn come_to_rest(plan: &Plan, fleet: &mut Fleet, ended: &Ended) -> Result<(), Fai
         // Without the loop there is no departure to count from: power is cut by the monostable.
         let cut = seen.plant.is_some_and(|plant| plant.power_cut_at.0 > 0);
         stands(seen) && (is_over || cut)
-    })
-    .map(|_| ())
+    });
+}
+
+/// Whether the car is armed, or was when the loop was last heard.
+fn may_move(seen: &Seen) -> bool {
+    matches!(seen.trace.newest.mode, Some(Mode::Arming | Mode::Active))
+}
+
+/// Whether nothing but a person's wish made the loop leave Active.
+fn is_persons(departure: &Departure) -> bool {
+    let wishes = FaultSet::of(Fault::DisarmRequested)
+        .and(Fault::EstopOperator, true)
+        .and(Fault::EstopSource, true)
+        .and(Fault::DeadManReleased, true)
+        .and(Fault::OwnerReleased, true);
+    let stops = |fault: &Fault| !matches!(fault.severity(), Severity::Warning);
+    departure.change.causes.faults().filter(stops).all(|fault| wishes.contains(fault))
 }
 
 fn stands(seen: &Seen) -> bool {
     seen.plant.is_none_or(|plant| plant.speed_m_per_s.abs() < STANDING_M_PER_S)
 }
 
-/// Whether `condition` came to hold within `patience`.
-fn wait(
-    fleet: &Fleet,
-    patience: Duration,
-    condition: impl Fn(&Seen) -> bool,
-) -> Result<bool, Failure> {
-    let watch: &Watch = fleet.watch()?;
+/// Waits until `condition` holds, `patience` at most; which of the two it was, the caller looks up.
+fn wait(fleet: &Fleet, patience: Duration, condition: impl Fn(&Seen) -> bool) {
     let until = Instant::now() + patience;
-    loop {
-        if condition(&watch.seen()) {
-            return Ok(true);
-        }
-        if Instant::now() >= until {
-            return Ok(false);
-        }
+    while !condition(&fleet.seen()) && Instant::now() < until {
         sleep(LOOK_EVERY);
     }
 }
 
-fn died(fleet: &Fleet, name: &str, when: &str) -> Failure {
+fn died(fleet: &Fleet, name: &str, what: &str) -> Failure {
     let end = fleet.process_ends().into_iter().find(|end| end.name == name);
-    let Some(end) = end else { return Failure::no(format!("{name} ended {when}")) };
-    let mut message = format!("{name} ended {when}: {}", end.how);
-    for line in &end.last_words {
-        message.push_str(&format!("\n  {name}: {line}"));
-    }
-    Failure::no(message)
+    Failure::no(end.map_or_else(|| format!("{name} {what}"), |end| end.in_words(what)))
+}
+
+/// How long ago the car was first Active; a person's stops count too.
+fn since_active_ns(seen: &Seen) -> Option<u64> {
+    seen.trace.active_at.map(|active_at| seen.trace.newest.at.since(active_at))
 }
 
 /// What a person sees beside the bar.
@@ -209,12 +274,7 @@ fn moving_line(seen: &Seen) -> String {
     let (speed, laps) = seen.plant.map_or((0.0, 0), |plant| (plant.speed_m_per_s, plant.laps));
     format!(
         "{:5.1} s  {speed:4.1} m/s  {laps} laps  {mode}  {} late",
-        seconds(seen.trace.driven_ns().unwrap_or_default()),
+        seconds(since_active_ns(seen).unwrap_or_default()),
         seen.trace.late_events,
     )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people; exact up to 104 days")]
-fn seconds(ns: u64) -> f64 {
-    ns as f64 * 1e-9
 }

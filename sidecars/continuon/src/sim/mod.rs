@@ -12,9 +12,11 @@
 
 pub mod drive;
 pub mod fleet;
+pub mod keys;
 pub mod plan;
 pub mod process;
 pub mod start_child;
+pub mod terminal;
 pub mod virtual_run;
 
 pub use start_child::become_child;
@@ -25,10 +27,12 @@ use crate::observe::conditions::{Load, Machine};
 use crate::output::{print, print_line, say};
 use crate::progress::Progress;
 use crate::report::{self, Facts, Verdict};
+use crate::run_dir;
 use crate::signals::EndRequests;
 pub use drive::Outcome;
 pub use plan::Plan;
 use std::io::IsTerminal;
+use terminal::Terminal;
 
 /// Runs `continuon sim`.
 ///
@@ -45,8 +49,10 @@ pub fn command(args: &SimArgs, json: bool) -> Result<Exit, Failure> {
     }
     let load_before = Load::now();
     let progress = Progress::new();
-    let outcome = drive::whole_run(&plan, &mut ends, &progress);
+    let terminal = Terminal::of(&plan, json);
+    let outcome = drive::whole_run(&plan, &terminal, &mut ends, &progress);
     progress.done();
+    drop(terminal);
     let outcome = outcome?;
     let report = report::build(&Facts {
         outcome: &outcome,
@@ -75,9 +81,7 @@ fn write_files(plan: &Plan, report: &report::Report) -> Result<(), Failure> {
         ("report.json", serde_json::to_string_pretty(report).unwrap_or_default() + "\n"),
     ];
     for (name, text) in files {
-        let path = plan.run_dir.join(name);
-        std::fs::write(&path, text)
-            .map_err(|error| Failure::not_possible(format!("{}: {error}", path.display())))?;
+        run_dir::write(&plan.run_dir, name, &text)?;
     }
     Ok(())
 }

@@ -2,13 +2,19 @@
 //!
 //! Nothing is half-started: a wrong key or a missing track is said here, with exit code 2.
 
-use crate::cli::SimArgs;
+use crate::cli::{Drive, SimArgs};
 use crate::exit::Failure;
 use crate::run_dir;
 use crate::spin::SpinChoice;
 use rt_config::{Board, Robot, RobotFile, SpinMode, Track};
+use rt_wire::topics::{PILOT, TELEOP};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// How long the pilot drives by default.
+const PILOT_SECONDS: u32 = 20;
+/// How long a person drives at most by default.
+const PERSON_SECONDS: u32 = 3600;
 
 /// One run, decided.
 #[derive(Clone, Debug)]
@@ -27,8 +33,12 @@ pub struct Plan {
     pub track_warnings: Vec<String>,
     /// Scale of the track.
     pub scale: f64,
-    /// Seconds in Active.
+    /// Seconds from the first Active on.
     pub seconds: u32,
+    /// Who drives.
+    pub drive: Drive,
+    /// The script that drives instead of a person; absolute.
+    pub script: Option<PathBuf>,
     /// Seed of the plant.
     pub seed: u64,
     /// Folder of this run; absolute.
@@ -41,12 +51,17 @@ impl Plan {
     /// Checks everything, then makes the run's folder with the robot file in it.
     ///
     /// # Errors
-    /// Misuse: what is wrong with robot, track or options. Not possible: the folder cannot be made.
+    /// Misuse: what is wrong with robot, track or options. Not possible: the folder cannot be made, or
+    /// the file not be written; then there is no folder.
     pub fn prepare(args: &SimArgs) -> Result<Self, Failure> {
         let robot = effective_robot(args)?;
         let track = Track::resolve(&args.track, args.scale)
             .map_err(|errors| Failure::misuse(errors.to_string()))?;
         let track_argument = absolute_track(&args.track)?;
+        if args.script.is_some() && args.drive != Drive::Teleop {
+            return Err(Failure::misuse("--script: expected beside `--drive teleop`"));
+        }
+        let script = args.script.as_deref().map(absolute_script).transpose()?;
         if args.out.to_str().is_none() {
             // Reports, episodes and logs are text, and name this folder.
             return Err(Failure::misuse(format!(
@@ -55,9 +70,8 @@ impl Plan {
             )));
         }
         let (run_dir, date) = run_dir::create(&args.out, "sim")?;
-        let robot_path = run_dir.join("robot.json");
-        std::fs::write(&robot_path, robot.json())
-            .map_err(|error| Failure::not_possible(format!("{}: {error}", robot_path.display())))?;
+        let robot_path = run_dir::write(&run_dir, run_dir::ROBOT_FILE, robot.json())
+            .inspect_err(|_full_disk| run_dir::take_back(&run_dir))?;
         Ok(Self {
             robot,
             robot_path,
@@ -66,7 +80,12 @@ impl Plan {
             track_length_m: track.length_m(),
             track_warnings: track.warnings().to_vec(),
             scale: args.scale,
-            seconds: args.seconds,
+            seconds: args.seconds.unwrap_or(match args.drive {
+                Drive::Pilot => PILOT_SECONDS,
+                Drive::Teleop => PERSON_SECONDS,
+            }),
+            drive: args.drive,
+            script,
             seed: args.seed,
             run_dir,
             date,
@@ -91,6 +110,31 @@ impl Plan {
         ])
     }
 
+    /// Name of the process that drives.
+    #[must_use]
+    pub fn driver(&self) -> &'static str {
+        match self.drive {
+            Drive::Pilot => PILOT,
+            Drive::Teleop => TELEOP,
+        }
+    }
+
+    /// Options of that process alone.
+    #[must_use]
+    pub fn driver_args(&self) -> Vec<OsString> {
+        match (self.drive, &self.script) {
+            (Drive::Pilot, _) => self.track_args(),
+            (Drive::Teleop, Some(script)) => arguments([("--script", script.as_os_str())]),
+            (Drive::Teleop, None) => Vec::new(),
+        }
+    }
+
+    /// Whether a person drives: then they arm, they stop, and they leave.
+    #[must_use]
+    pub fn person_drives(&self) -> bool {
+        self.drive == Drive::Teleop && self.script.is_none()
+    }
+
     /// Where the logger writes its episodes.
     #[must_use]
     pub fn episodes_dir(&self) -> PathBuf {
@@ -103,6 +147,11 @@ pub fn arguments<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a std::ffi::OsStr)>,
 ) -> Vec<OsString> {
     pairs.into_iter().flat_map(|(name, value)| [name.into(), value.to_owned()]).collect()
+}
+
+fn absolute_script(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize()
+        .map_err(|error| Failure::misuse(format!("--script: {}: {error}", path.display())))
 }
 
 fn effective_robot(args: &SimArgs) -> Result<Robot, Failure> {

@@ -8,6 +8,7 @@ use crate::exit::Failure;
 use crate::report::ProcessEnd;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rt_shm::in_words;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -20,6 +21,15 @@ use std::time::{Duration, Instant};
 const LAST_WORDS_LINES: usize = 6;
 /// How often an ending process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Whether a process is given the person's terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hands {
+    /// It reads nothing.
+    Off,
+    /// It reads the terminal's keys, and hears its Ctrl-C as we do.
+    OnTheTerminal,
+}
 
 /// A process of the run.
 #[derive(Debug)]
@@ -65,28 +75,32 @@ impl Process {
         program: &Path,
         args: &[OsString],
         run_dir: &Path,
+        hands: Hands,
     ) -> Result<Self, Failure> {
         let failed = |what: &Path, error: std::io::Error| {
-            Failure::not_possible(format!("{name}: {}: {error}", what.display()))
+            Failure::not_possible(format!("{name}: {}: {}", what.display(), in_words(error)))
         };
         let log = run_dir.join(format!("{name}.log"));
         let out = run_dir.join(format!("{name}.out"));
         let log_file = File::create(&log).map_err(|error| failed(&log, error))?;
         let out_file = File::create(&out).map_err(|error| failed(&out, error))?;
         let us = std::env::current_exe().map_err(|error| failed(program, error))?;
-        let child = Command::new(us)
+        let mut command = Command::new(us);
+        command
             .arg("start-child")
             .arg(std::process::id().to_string())
             .arg("--")
             .arg(program)
             .args(args)
-            .stdin(Stdio::null())
             .stdout(out_file)
-            .stderr(log_file)
+            .stderr(log_file);
+        match hands {
             // Ctrl-C must reach us alone: we end the others in their order.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| failed(program, error))?;
+            Hands::Off => command.stdin(Stdio::null()).process_group(0),
+            // Only our own group may read the terminal.
+            Hands::OnTheTerminal => command.stdin(Stdio::inherit()),
+        };
+        let child = command.spawn().map_err(|error| failed(program, error))?;
         Ok(Self { name, child, log, out, ended: None, told_to_end: false, killed_by_us: false })
     }
 
@@ -133,6 +147,14 @@ impl Process {
             }
             sleep(LOOK_EVERY);
         }
+    }
+
+    /// Whether it ended with exit code 0 and without us: a person left. That is an end as good as
+    /// one that we ask for, and counts as such from now on.
+    pub fn left(&mut self) -> bool {
+        let left = self.died() && self.ended.is_some_and(|status| status.success());
+        self.told_to_end |= left;
+        left
     }
 
     /// Whether it did what it was told: ended when asked, with exit code 0.

@@ -7,11 +7,13 @@ use crate::exit::{Exit, Failure};
 use crate::observe::conditions::{Load, Machine};
 use crate::output::{print, print_line};
 use crate::progress::Progress;
+use crate::run_dir;
 use crate::signals::EndRequests;
 use crate::sim::plan::{Plan, arguments};
-use crate::sim::process::{Process, beside_us};
+use crate::sim::process::{Hands, Process, beside_us};
 use serde_json::{Value, json};
 use std::ffi::OsString;
+use std::process::ExitStatus;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -39,28 +41,14 @@ pub fn run(plan: &Plan, ends: &mut EndRequests, json_wanted: bool) -> Result<Exi
     .concat();
     let progress = Progress::new();
     progress.stage(&format!("{} s of virtual time", plan.seconds));
-    let mut process = Process::start(VIRTUAL_SIM, &program, &args, &plan.run_dir)?;
-    let status = loop {
-        if let Some(status) = process.look() {
-            break status;
-        }
-        if ends.asked() {
-            process.stop(PATIENCE);
-            progress.done();
-            return Err(Failure::no("interrupted"));
-        }
-        sleep(LOOK_EVERY);
-    };
+    let mut process = Process::start(VIRTUAL_SIM, &program, &args, &plan.run_dir, Hands::Off)?;
+    let status = await_end(&mut process, ends);
     progress.done();
     let told = process.last_json();
-    let exit = Exit::of_child(status.code());
+    let exit = Exit::of_child(status?.code());
     let Some(Value::Object(mut told)) = told else {
-        let end = process.end();
-        let mut message = format!("{VIRTUAL_SIM} told nothing: {}", end.how);
-        for line in &end.last_words {
-            message.push_str(&format!("\n  {VIRTUAL_SIM}: {line}"));
-        }
-        return Err(Failure { exit: if exit == Exit::Ok { Exit::No } else { exit }, message });
+        let message = process.end().in_words("told nothing");
+        return Err(Failure::new(if exit == Exit::Ok { Exit::No } else { exit }, message));
     };
     told.insert("virtual".to_owned(), Value::Bool(true));
     told.insert("conditions".to_owned(), conditions(plan));
@@ -72,6 +60,20 @@ pub fn run(plan: &Plan, ends: &mut EndRequests, json_wanted: bool) -> Result<Exi
         print(&render(plan, &told))?;
     }
     Ok(exit)
+}
+
+/// How it ended by itself; a person who asks ends it.
+fn await_end(process: &mut Process, ends: &mut EndRequests) -> Result<ExitStatus, Failure> {
+    loop {
+        if let Some(status) = process.look() {
+            return Ok(status);
+        }
+        if ends.asked() {
+            process.stop(PATIENCE);
+            return Err(Failure::no("interrupted"));
+        }
+        sleep(LOOK_EVERY);
+    }
 }
 
 fn conditions(plan: &Plan) -> Value {
@@ -89,9 +91,7 @@ fn conditions(plan: &Plan) -> Value {
 fn write_files(plan: &Plan, told: &Value) -> Result<(), Failure> {
     for (name, text) in [("report.txt", render(plan, told)), ("report.json", format!("{told:#}\n"))]
     {
-        let path = plan.run_dir.join(name);
-        std::fs::write(&path, text)
-            .map_err(|error| Failure::not_possible(format!("{}: {error}", path.display())))?;
+        run_dir::write(&plan.run_dir, name, &text)?;
     }
     Ok(())
 }
@@ -121,6 +121,12 @@ fn rows(out: &mut String, key: &str, value: &Value) {
         Value::Object(inner) => {
             for (inner_key, value) in inner {
                 rows(out, &format!("{key}.{inner_key}"), value);
+            }
+        }
+        // Sentences and names: a row each, and none where there are none.
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            for item in items {
+                rows(out, key, item);
             }
         }
         Value::String(text) => out.push_str(&format!("  {key:28}{text}\n")),

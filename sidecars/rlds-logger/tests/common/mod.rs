@@ -159,6 +159,7 @@ impl TestLoop {
         let mut rules = Shared(Arc::clone(&heartbeat));
         let until = Arc::clone(&stop);
         let thread = thread::spawn(move || {
+            // ORDER: a flag alone; `end` joins this thread.
             while !until.load(Ordering::Relaxed) {
                 server.poll(5, &mut rules).unwrap();
             }
@@ -197,6 +198,7 @@ impl TestLoop {
 
     /// Ends as a loop that is killed does: the socket closes.
     pub(crate) fn end(self) {
+        // ORDER: a flag alone; the thread's work is taken over by the join.
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
     }

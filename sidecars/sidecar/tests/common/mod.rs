@@ -11,9 +11,23 @@ use std::time::{Duration, Instant};
 use rt_shm::{MappedSlotReader, Mapping, Rules, RunDir, SegmentServer, Segments};
 use rt_wire::topics::{HEARTBEATS, Topic};
 use rt_wire::{Heartbeat, Record};
+use sidecar::CommonArgs;
 
 /// The robot of every test: one that comes with the program.
 pub(crate) const ROBOT: &str = "sim-donkey";
+
+/// The sidecar of every test: one that gives a heartbeat.
+pub(crate) const NAME: &str = "rlds-logger";
+
+pub(crate) fn args(run_dir: &Path, attach_timeout_s: u32) -> CommonArgs {
+    CommonArgs { robot: ROBOT.to_owned(), run_dir: run_dir.to_owned(), attach_timeout_s }
+}
+
+/// Runs `main` as a sidecar would, in one thread.
+pub(crate) fn block_on<T>(main: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, main)
+}
 
 #[derive(Default)]
 struct World {
@@ -58,6 +72,7 @@ impl TestLoop {
         let mut rules = Shared(Arc::clone(&world));
         let until = Arc::clone(&stop);
         let thread = thread::spawn(move || {
+            // ORDER: a flag alone; `end` joins this thread.
             while !until.load(Ordering::Relaxed) {
                 server.poll(5, &mut rules).unwrap();
             }
@@ -93,6 +108,7 @@ impl TestLoop {
 
     /// Ends as a loop does: the socket closes.
     pub(crate) fn end(self) {
+        // ORDER: a flag alone; the thread's work is taken over by the join.
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
     }
