@@ -4,4 +4,9 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod loop_deaths;
+pub mod machine_check;
+pub mod real_robot;
+pub mod recorded;
+pub mod swarm;
 pub mod virtual_sim;

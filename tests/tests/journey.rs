@@ -3,159 +3,14 @@
 //! No time is asserted here: this machine may stall. The times on the record's own clock are proved
 //! in virtual time (module `virtual_sim`) and printed here for people (`--nocapture`).
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rt_shm::{Client, MappedRingReader};
-use rt_wire::{Fault, Mode, OperatorKind, Raw, Telemetry, topics};
+use nix::sys::signal::Signal;
+use rt_shm::Client;
+use rt_wire::{Fault, Mode, OperatorKind, Raw, Source, topics};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
-/// Where the programs lie. They are built once: cargo builds no other package's programs for a test.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let this = std::env::current_exe().expect("a test has a path");
-        let release = this.parent().and_then(Path::parent).expect("target/release/deps");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--release", "--target-dir"]);
-        build.arg(release.parent().expect("target"));
-        for package in ["fast-loop", "hil", "pilot", "rlds-logger", "continuon"] {
-            build.args(["--package", package]);
-        }
-        assert!(build.status().expect("cargo runs").success(), "the programs do not build");
-        release.to_owned()
-    })
-}
-
-fn program(name: &str) -> Command {
-    Command::new(programs().join(name))
-}
-
-/// A child that does not outlive its test.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Self(child.expect("the program starts"))
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid"));
-        kill(pid, signal).expect("our own child");
-    }
-
-    fn end(mut self) -> (ExitStatus, String) {
-        let status = until("the program ends", || self.0.try_wait().expect("our own child"));
-        let mut told = String::new();
-        if let Some(mut stdout) = self.0.stdout.take() {
-            std::io::Read::read_to_string(&mut stdout, &mut told).expect("text");
-        }
-        (status, told)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone is fine.
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-/// Waits for something that must come; the bound is for a hang, not for a speed.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// A loop, a plant and a pilot on the oval.
-struct Robot {
-    folder: tempfile::TempDir,
-    fast_loop: Option<Running>,
-    plant: Option<Running>,
-    pilot: Option<Running>,
-}
-
-impl Robot {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut robot = Self { folder, fast_loop: None, plant: None, pilot: None };
-        robot.fast_loop = Some(Running::start(&mut robot.command("fast-loop")));
-        until("the loop serves", || robot.client().ok());
-        let mut plant = robot.command("plant");
-        plant.args(["--track", "oval", "--scale", "1", "--seed", "1"]);
-        robot.plant = Some(Running::start(&mut plant));
-        let mut pilot = robot.command("pilot");
-        pilot.args(["--track", "oval", "--scale", "1"]);
-        robot.pilot = Some(Running::start(&mut pilot));
-        robot
-    }
-
-    fn run_dir(&self) -> PathBuf {
-        self.folder.path().join("run")
-    }
-
-    fn command(&self, name: &str) -> Command {
-        let mut command = program(name);
-        command.args(["--robot", "sim-donkey", "--run-dir"]).arg(self.run_dir());
-        command
-    }
-
-    fn client(&self) -> Result<Client, rt_shm::ShmError> {
-        Client::connect(&self.run_dir(), "sim-donkey", topics::CONTINUON)
-    }
-
-    fn telemetry(&self) -> (Client, MappedRingReader<Telemetry>) {
-        let mut client = self.client().expect("the loop serves");
-        let reader = client.ring_reader(&topics::TELEMETRY).expect("anyone of us may read");
-        (client, reader)
-    }
-
-    fn ask(&self, kind: OperatorKind) -> bool {
-        rt_shm::operator::request(&self.run_dir(), kind, Duration::from_secs(5))
-            .is_ok_and(|reply| reply.accepted)
-    }
-
-    /// Arms, and waits until the car drives.
-    fn drive(&self) -> (Client, MappedRingReader<Telemetry>) {
-        let (client, mut reader) = self.telemetry();
-        until("the car arms", || self.ask(OperatorKind::Arm).then_some(()));
-        find(&mut reader, "the car drives", |record| {
-            let speed_m_per_s = record.observation.wheel.speed_m_per_s;
-            record.outcome.mode == Raw::new(Mode::Active) && speed_m_per_s > 1.0
-        });
-        (client, reader)
-    }
-}
-
-/// The first record from here on that fits.
-fn find(
-    reader: &mut MappedRingReader<Telemetry>,
-    what: &str,
-    fits: impl Fn(&Telemetry) -> bool,
-) -> Telemetry {
-    until(what, || {
-        loop {
-            match reader.read() {
-                rt_ring::Read::Record { record, .. } if fits(&record) => return Some(record),
-                rt_ring::Read::Record { .. } | rt_ring::Read::Lapped { .. } => {}
-                rt_ring::Read::Empty | rt_ring::Read::Corrupt => return None,
-            }
-        }
-    })
-}
+use std::path::Path;
+use std::process::{Command, Output};
+use tests::real_robot::{Robot, Running, find, program, until};
 
 fn run(command: &mut Command) -> Output {
     command.output().expect("the program starts")
@@ -168,11 +23,13 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn killed_pilot_means_a_controlled_stop_that_names_the_stale_owner() {
     let robot = Robot::start();
+    let logger = Running::start(&mut robot.command("rlds-logger"));
     let (_client, mut reader) = robot.drive();
     robot.pilot.as_ref().expect("it runs").signal(Signal::SIGKILL);
     let stop =
         find(&mut reader, "a stop", |record| record.outcome.mode == Raw::new(Mode::SafeStop));
-    let last_command = stop.inbox.commands[2].command;
+    let pilot = Source::Pilot.index().expect("the pilot is a source");
+    let last_command = stop.inbox.commands[pilot].command;
     println!(
         "last command to SafeStop: {} ms on the record's clock",
         stop.mono_ns.since(last_command.mono_ns) / 1_000_000
@@ -184,6 +41,33 @@ fn killed_pilot_means_a_controlled_stop_that_names_the_stale_owner() {
     });
     println!("SafeStop to rest: {} ms", rest.mono_ns.since(stop.mono_ns) / 1_000_000);
     assert!(!robot.ask(OperatorKind::Arm), "nobody owns: no arming");
+    logger.signal(Signal::SIGTERM);
+    assert!(logger.end().0.success());
+    the_recording_says_why_and_replays(&robot.run_dir(), stop.cycle_index);
+}
+
+/// What `continuon why` and `continuon replay` make of the run in which the pilot was killed.
+fn the_recording_says_why_and_replays(run_dir: &Path, stop_cycle: u64) {
+    let ask = |arguments: &[&str]| -> Value {
+        let output = run(program("continuon").arg("--json").args(arguments).arg(run_dir));
+        serde_json::from_slice(&output.stdout).expect("one JSON object")
+    };
+    let why = ask(&["why", "--episode"]);
+    assert_eq!(why["stop"]["cycle_index"], stop_cycle, "{why:#}");
+    assert_eq!(why["stop"]["owner_before"], "pilot");
+    assert_eq!(why["stop"]["causes"][0]["name"], "OwnerStale");
+    let found = why["stop"]["causes"][0]["found"].as_str().expect("a figure");
+    assert!(found.starts_with("pilot: last good command "), "{found}");
+    assert!(found.contains(" ms old, limit 90 ms"), "{found}");
+    println!("why: {found}");
+
+    let replayed = ask(&["replay"]);
+    assert!(replayed["difference"].is_null(), "{replayed:#}");
+    assert!(replayed["cycles_identical"].as_u64() > Some(1000), "{replayed:#}");
+    // A machine that stalls for seconds may cost records: then it must not say identical.
+    let is_whole = replayed["records_missing"] == 0;
+    assert_eq!(is_whole, replayed["verdict"] == "identical", "{replayed:#}");
+    println!("replay: {} cycles {}", replayed["cycles_identical"], replayed["verdict"]);
 }
 
 #[test]
@@ -239,10 +123,25 @@ fn restarted_pilot_attaches_again_and_may_drive_after_a_new_arming() {
     let (_client, mut reader) = robot.drive();
     robot.pilot.take().expect("it runs").signal(Signal::SIGKILL);
     find(&mut reader, "disarmed", |record| record.outcome.mode == Raw::new(Mode::Disarmed));
-    let mut pilot = robot.command("pilot");
-    pilot.args(["--track", "oval", "--scale", "1"]);
-    robot.pilot = Some(Running::start(&mut pilot));
+    robot.start_pilot();
     robot.drive();
+}
+
+#[test]
+fn plant_that_is_started_anew_at_once_waits_until_the_one_before_is_forgotten() {
+    let mut robot = Robot::without_driver();
+    let tells = |robot: &Robot| {
+        let slot = robot.client().ok()?.slot_reader::<rt_wire::PlantStatus>(&topics::SIM_STATUS);
+        slot.ok()?.peek()
+    };
+    until("the plant tells", || tells(&robot));
+    drop(robot.plant.take());
+    let plant = Running::start(&mut robot.plant_command());
+    let old = tells(&robot).map_or(rt_wire::MonoNs(0), |status| status.mono_ns);
+    until("the new plant tells", || tells(&robot).filter(|status| status.mono_ns > old));
+    plant.signal(Signal::SIGTERM);
+    let (status, told) = plant.end();
+    assert!(status.success(), "{told}");
 }
 
 #[test]
@@ -250,7 +149,7 @@ fn second_loop_for_one_robot_is_refused_and_names_the_first() {
     let robot = Robot::start();
     let output = run(&mut robot.command("fast-loop"));
     let told = text(&output.stderr);
-    let first = robot.fast_loop.as_ref().expect("it runs").0.id();
+    let first = robot.fast_loop.as_ref().expect("it runs").pid();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains(&format!("pid {first}")), "{told}");
 }
@@ -271,7 +170,7 @@ fn no_process_ends_because_nobody_takes_its_log() {
     let start = |name: &str| {
         let mut command = program(name);
         command.args(["--robot", "sim-donkey", "--run-dir"]).arg(&run_dir);
-        Running(command.stdout(full()).stderr(full()).spawn().expect("the program starts"))
+        Running::with_outputs(command.stdout(full()).stderr(full()))
     };
     let fast_loop = start("fast-loop");
     let connect = || Client::connect(&run_dir, "sim-donkey", topics::CONTINUON);

@@ -1,5 +1,11 @@
 //! Behaviour across crates: one crate, a module for each subject.
 
+mod bad_input;
+mod exhaustive;
 mod journey;
+mod loop_deaths;
+mod replay;
 mod seal;
+mod swarm;
+mod teleop;
 mod virtual_sim;

@@ -204,6 +204,22 @@ fn a_lost_pose_leads_to_a_neutral_command_and_a_standing_car() {
     assert_eq!(robot.newest().outcome.asked.throttle, 0.0);
 }
 
+#[test]
+fn a_drive_that_leaves_the_track_is_no_success_and_says_so() {
+    // As fast as the bends would allow tyres twice as good.
+    let robot = robot()
+        .edited(|file| {
+            file.pilot.speed_max_m_per_s = 5.0;
+            file.pilot.lateral_accel_max_m_per_s2 = 15.0;
+        })
+        .expect("within the ranges");
+    let track = Track::builtin("twisty").expect("a built-in track");
+    let report = driven(&Options::new(robot, track, 1), 20.0);
+    assert!(report.armed && report.plant.off_track_count > 0, "{report:?}");
+    assert!(!report.is_good());
+    assert!(report.reasons.iter().any(|reason| reason.contains("left the track")), "{report:?}");
+}
+
 /// A real circuit at 1:10, or `None` with a loud word where the shared data are absent.
 fn circuit(name: &str) -> Option<Track> {
     let beside_the_repository =

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Answer {
     for name in &args.only {
         bench.arg("--only").arg(name);
     }
-    succeeds(&mut bench)
+    Ok(succeeds(&mut bench)?)
 }
 
 /// Builds all that is measured; the bench program's path.
@@ -77,7 +77,10 @@ fn update_readme(table: &str) -> Answer {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let text = fs::read_to_string(&path).map_err(failed)?;
     let text = between_marks(&text, table).ok_or_else(|| {
-        format!("{}: expected one {BEGIN} and a later {END}, found them not", path.display())
+        format!(
+            "{}: expected one {BEGIN} and one {END} after it, found none or several",
+            path.display()
+        )
     })?;
     fs::write(&path, text).map_err(failed)?;
     eprintln!("xtask: {} has the new table", path.display());

@@ -6,6 +6,8 @@
 mod bench;
 mod ci;
 mod fix;
+mod rel;
+mod replay_arch;
 mod sabotage;
 mod sim;
 mod tidy;
@@ -22,6 +24,8 @@ Examples:
   cargo xtask ci                      all that CI runs, a line per lane
   cargo xtask fix                     format, and accept changed snapshots
   cargo xtask tidy                    what reviews forget, in under 3 s
+  cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
+  cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
   cargo xtask sabotage                plant each known bug, and show which test catches it
   cargo xtask sabotage estop          only those whose name has `estop` in it
 
@@ -56,6 +60,11 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Replay one recorded drive here and under an aarch64 emulator, and compare every bit.
+    ReplayArch,
+    /// Run the long proofs.
+    #[command(subcommand)]
+    Rel(rel::What),
     /// Plant each bug of `tests/sabotage` in a copy, and expect its oracle to fail.
     Sabotage {
         /// Only patches whose name contains one of these.
@@ -67,7 +76,22 @@ enum Verb {
 }
 
 /// How a verb ends: `Ok(false)` is a no.
-type Answer = Result<bool, String>;
+type Answer = Result<bool, Problem>;
+
+/// Why a verb has no answer, in words.
+#[derive(Debug)]
+enum Problem {
+    /// What was asked for does not exist.
+    Misuse(String),
+    /// It exists, and cannot be done here.
+    NotPossible(String),
+}
+
+impl From<String> for Problem {
+    fn from(what: String) -> Self {
+        Self::NotPossible(what)
+    }
+}
 
 fn main() -> ExitCode {
     let answer = match Cli::parse().verb {
@@ -76,14 +100,16 @@ fn main() -> ExitCode {
         Verb::Ci => ci::run(),
         Verb::Fix => fix::run(),
         Verb::Tidy { json } => tidy::run(json),
+        Verb::ReplayArch => replay_arch::run(),
+        Verb::Rel(what) => rel::run(&what),
         Verb::Sabotage { names, one_per_file } => sabotage::run(&names, one_per_file),
     };
-    match answer {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(problem) => {
-            eprintln!("xtask: {problem}");
-            ExitCode::from(3)
-        }
-    }
+    let (code, problem) = match answer {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => return ExitCode::from(1),
+        Err(Problem::Misuse(problem)) => (2, problem),
+        Err(Problem::NotPossible(problem)) => (3, problem),
+    };
+    eprintln!("xtask: {problem}");
+    ExitCode::from(code)
 }

@@ -9,8 +9,8 @@
 //!
 //! The copy and its builds stay under `target/sabotage`, so that the next run only rebuilds changes.
 
-use crate::Answer;
 use crate::workspace::{files, root, target_directory};
+use crate::{Answer, Problem};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,14 +38,10 @@ pub(crate) struct Bug {
 }
 
 pub(crate) fn run(names: &[String], one_per_file: bool) -> Answer {
-    let wanted = |bug: &Bug| names.is_empty() || names.iter().any(|name| bug.name.contains(name));
-    let mut bugs: Vec<Bug> = all()?.into_iter().filter(wanted).collect();
+    let mut bugs = chosen(all()?, names).map_err(Problem::Misuse)?;
     if one_per_file {
         let mut hurt = HashSet::new();
         bugs.retain(|bug| hurt.insert(bug.hurt.clone()));
-    }
-    if bugs.is_empty() {
-        return Err(format!("no patch in {FOLDER} has one of these names: {}", names.join(", ")));
     }
     let yard = Yard::prepare()?;
     let mut passes = HashMap::new();
@@ -67,6 +63,23 @@ pub(crate) fn run(names: &[String], one_per_file: bool) -> Answer {
     }
     println!("{} bugs planted, {} caught, {escaped} escaped", bugs.len(), bugs.len() - escaped);
     Ok(escaped == 0)
+}
+
+/// The bugs that have one of `names` in theirs; without names all. A name that none of them has is
+/// refused with the nearest that one has.
+fn chosen(bugs: Vec<Bug>, names: &[String]) -> Result<Vec<Bug>, String> {
+    let has = |bug: &Bug, name: &String| bug.name.contains(name.as_str());
+    if let Some(unknown) = names.iter().find(|name| !bugs.iter().any(|bug| has(bug, name))) {
+        let likeness = |bug: &&Bug| strsim::jaro_winkler(&bug.name, unknown);
+        let nearest = bugs.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let nearest = nearest.map_or("none", |bug| bug.name.as_str());
+        return Err(format!(
+            "sabotage: expected a part of the name of a patch in {FOLDER}, found `{unknown}`; \
+             nearest valid name: {nearest}"
+        ));
+    }
+    let wanted = |bug: &Bug| names.is_empty() || names.iter().any(|name| has(bug, name));
+    Ok(bugs.into_iter().filter(wanted).collect())
 }
 
 /// Every bug, in order of its name.
@@ -245,7 +258,7 @@ fn remove_others(folder: &Path, wanted: &HashSet<PathBuf>) -> std::io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::{all, parse, without_running};
+    use super::{all, chosen, parse, without_running};
     use std::path::Path;
 
     const PATCH: &str = "\
@@ -270,6 +283,20 @@ Why: the car would keep driving: an e-stop in Arming was ignored.
         assert!(error.contains("`Why: …`"), "{error}");
         let header = PATCH.split("---").next().unwrap_or_default();
         assert!(parse("x", Path::new("x"), header).is_err(), "a header alone plants nothing");
+    }
+
+    #[test]
+    fn a_name_that_no_patch_has_is_refused_with_the_nearest_even_beside_a_good_one() {
+        let bug = |name: &str| parse(name, Path::new(name), PATCH).expect("a whole header");
+        let bugs =
+            || vec![bug("arm-on-level"), bug("estop-below-disarm"), bug("latch-never-opens")];
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(chosen(bugs(), &names(&[])).map(|bugs| bugs.len()), Ok(3));
+        assert_eq!(chosen(bugs(), &names(&["estop", "latch"])).map(|bugs| bugs.len()), Ok(2));
+        let refusal = chosen(bugs(), &names(&["estop", "latch-never-open5"])).expect_err("unknown");
+        assert!(refusal.contains("found `latch-never-open5`"), "{refusal}");
+        assert!(refusal.contains("nearest valid name: latch-never-opens"), "{refusal}");
     }
 
     #[test]

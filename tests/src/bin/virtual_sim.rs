@@ -1,6 +1,7 @@
 //! `virtual-sim`: the whole robot in one process and virtual time. Prints what the run came to.
 //!
-//! Exit codes: 0, 1 (the drive did not come to its end), 2 (misuse), 3 (the result cannot be told).
+//! Exit codes: 0, 1 (the drive did not come to its end, or left the track), 2 (misuse), 3 (the result
+//! cannot be told).
 
 use clap::Parser;
 use hil::plant::PlantParams;
@@ -20,7 +21,7 @@ Examples:
   virtual-sim --seconds 60 --seed 7
   virtual-sim --track Norisring.csv --scale 0.1 --seconds 180 --json
 
-Exit codes: 0 ok, 1 the drive did not come to its end, 2 misuse, 3 the result cannot be told."
+Exit codes: 0 ok, 1 not driven to its end on the track, 2 misuse, 3 the result cannot be told."
 )]
 struct Args {
     /// A robot file, or the name of a built-in robot; its board must be `sim`.
@@ -110,16 +111,7 @@ fn in_words(report: &Report) -> String {
         "{} on {}, seed {}: {:.1} s Active, then {}",
         report.robot, report.track, report.seed, report.driven_s, report.mode_final
     )];
-    if !report.armed {
-        lines.push(format!("  not armed: {}", report.interlocks.join(", ")));
-    }
-    if let Some(stopped) = &report.stopped {
-        lines.push(format!(
-            "  stopped early: {} because of {}",
-            stopped.mode,
-            stopped.causes.join(", ")
-        ));
-    }
+    lines.extend(report.reasons.iter().map(|reason| format!("  {reason}")));
     let laps: Vec<String> = plant.lap_times_s.iter().map(|lap_s| format!("{lap_s:.3}")).collect();
     lines.push(format!(
         "  {} laps of {:.1} m ({} s), {:.1} m driven, top speed {:.2} m/s",

@@ -69,6 +69,8 @@ pub struct Report {
     pub period_us: u64,
     /// Whether the car became Active at all.
     pub armed: bool,
+    /// Why the run is no success, in sentences; empty if it is one.
+    pub reasons: Vec<String>,
     /// Why arming was refused, if it was.
     pub interlocks: Vec<&'static str>,
     /// Time in Active.
@@ -92,10 +94,31 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the car was armed, drove for as long as was asked, and came to rest.
+    /// Whether the car was armed, drove on the track for as long as was asked, and came to rest.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.armed && self.stopped.is_none() && self.stood_after_s.is_some()
+        self.reasons.is_empty()
+    }
+
+    /// The sentences of `reasons`, from all the rest.
+    fn judged(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !self.armed {
+            reasons.push(format!("not armed: {}", self.interlocks.join(", ")));
+        }
+        if let Some(Stopped { mode, causes }) = &self.stopped {
+            reasons.push(format!("stopped early: {mode} because of {}", causes.join(", ")));
+        }
+        if self.armed && self.stood_after_s.is_none() {
+            reasons.push("the car did not come to rest".to_owned());
+        }
+        let PlantReport { off_track_count, off_track_s, .. } = self.plant;
+        if off_track_count > 0 {
+            reasons.push(format!(
+                "a wheel left the track ({off_track_count} ×, {off_track_s:.1} s outside)"
+            ));
+        }
+        reasons
     }
 }
 
@@ -195,13 +218,14 @@ pub fn run(options: &Options, seconds_active: f64) -> Result<Report, TrackError>
     let wall_s = began.elapsed().as_secs_f64();
 
     let period_ns = options.robot.limits().period_ns;
-    Ok(Report {
+    let mut report = Report {
         robot: options.robot.name().to_owned(),
         track: options.track.name().to_owned(),
         seed: options.seed,
         cycles: run.cycles,
         period_us: period_ns / 1000,
         armed,
+        reasons: Vec::new(),
         interlocks,
         driven_s: seconds(driven_ns),
         mode_final: run.robot.newest().outcome.mode.get().map_or("?", Mode::name),
@@ -212,7 +236,9 @@ pub fn run(options: &Options, seconds_active: f64) -> Result<Report, TrackError>
         virtual_s: seconds(run.cycles * period_ns),
         wall_s,
         cycles_per_s: run.cycles as f64 / wall_s,
-    })
+    };
+    report.reasons = report.judged();
+    Ok(report)
 }
 
 fn plant_report(robot: &mut VirtualRobot) -> PlantReport {

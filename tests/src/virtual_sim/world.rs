@@ -8,8 +8,8 @@ use rt_config::{Robot, Track};
 use rt_control::Kernel;
 use rt_wire::topics::{PILOT, RLDS_LOGGER};
 use rt_wire::{
-    Arrival, Command, HEARTBEAT_SOURCES, HeartbeatFlags, HousekeepingFlags, MonoNs, OperatorKind,
-    PlantStatus, PulseFlags, Raw, Release, SidecarState, SimPins, Source, Telemetry,
+    Arrival, Command, HEARTBEAT_SOURCES, HeartbeatFlags, HousekeepingFlags, KernelState, MonoNs,
+    OperatorKind, PlantStatus, PulseFlags, Raw, Release, SidecarState, SimPins, Source, Telemetry,
 };
 use std::collections::VecDeque;
 
@@ -150,6 +150,12 @@ impl VirtualRobot {
     #[must_use]
     pub fn newest(&self) -> &Telemetry {
         &self.record
+    }
+
+    /// The kernel's memory after the newest cycle.
+    #[must_use]
+    pub fn keyframe(&self) -> &KernelState {
+        self.kernel.state()
     }
 
     /// Tells the pilot to roll to a stop on the track, as its process does when it shall end.

@@ -38,12 +38,21 @@ const fn row(name: &'static str, ours: Ours, outside: Outside) -> Row {
 
 /// A sidecar process: the library of sidecars, the words, and the libraries that it needs.
 const GUEST: Ours =
-    Just(&["sidecar", "rlds", "brain", "rt-wire", "rt-ring", "rt-shm", "rt-config"]);
+    Just(&["sidecar", "terminal", "rlds", "brain", "rt-wire", "rt-ring", "rt-shm", "rt-config"]);
 /// Two of them replay recorded cycles; replay drives nothing.
-const REPLAYER: Ours =
-    Just(&["sidecar", "rlds", "brain", "rt-wire", "rt-ring", "rt-shm", "rt-config", "rt-replay"]);
+const REPLAYER: Ours = Just(&[
+    "sidecar",
+    "terminal",
+    "rlds",
+    "brain",
+    "rt-wire",
+    "rt-ring",
+    "rt-shm",
+    "rt-config",
+    "rt-replay",
+]);
 
-const TABLE: [Row; 24] = [
+const TABLE: [Row; 25] = [
     row("rt-wire", Just(&[]), Only(&["zerocopy"])),
     row("rt-ring", Just(&[]), Only(&["zerocopy", "crossbeam-utils"])),
     // `zerocopy`: the kernel reads records as bytes for its checksums.
@@ -75,6 +84,8 @@ const TABLE: [Row; 24] = [
         ]),
     ),
     row("sidecar", Just(&["rt-wire", "rt-ring", "rt-shm", "rt-config"]), Any),
+    // A person's terminal and nothing else.
+    row("terminal", Just(&[]), Any),
     row("rlds", Just(&["rt-wire"]), Any),
     row("brain", Just(&["rt-wire"]), Any),
     row("rlds-logger", GUEST, Any),

@@ -1,0 +1,82 @@
+//! `cargo xtask rel safety`: the proofs that take too long for every change.
+//!
+//! It proves nothing itself: it builds the program `rel-safety` of the `tests` crate, whose table says
+//! which proofs there are, and becomes it. Tests: below.
+
+use crate::Answer;
+use crate::workspace::{cargo, succeeds, target_directory};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Package and binary of the proofs.
+const PROGRAM: (&str, &str) = ("tests", "rel-safety");
+
+/// What is proved at length.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum What {
+    /// The safety kernel: larger limits, the whole product, and whatever else the table names.
+    Safety {
+        /// Seed of everything random.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// One JSON object on stdout instead of text; progress stays on stderr.
+        #[arg(long)]
+        json: bool,
+        /// This proof only; may be given several times.
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+        /// Only say which proofs there are.
+        #[arg(long)]
+        list: bool,
+    },
+}
+
+pub(crate) fn run(what: &What) -> Answer {
+    let (package, binary) = PROGRAM;
+    if !succeeds(cargo().args(["build", "--release", "-p", package, "--bin", binary]))? {
+        return Err("the build failed: see above".to_owned().into());
+    }
+    let target = target_directory()?;
+    let program = target.join("release").join(binary);
+    // It takes our place, so that Ctrl-C and its exit code are its own.
+    let error = Command::new(&program)
+        .arg("--checkpoints")
+        .arg(target.join("rel-safety"))
+        .args(arguments(what))
+        .exec();
+    Err(format!("{}: {error}", program.display()).into())
+}
+
+fn arguments(what: &What) -> Vec<OsString> {
+    let What::Safety { seed, json, only, list } = what;
+    let mut arguments = vec!["--seed".into(), seed.to_string().into()];
+    arguments.extend(json.then(|| "--json".into()));
+    arguments.extend(list.then(|| "--list".into()));
+    arguments.extend(only.iter().flat_map(|name| ["--only".into(), name.into()]));
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROGRAM, What, arguments};
+    use crate::workspace::metadata;
+    use serde_json::Value;
+
+    #[test]
+    fn proofs_are_a_binary_of_their_package() {
+        let metadata = metadata().expect("cargo knows its members");
+        let packages = metadata["packages"].as_array().expect("a list");
+        let found = packages.iter().find(|found| found["name"] == PROGRAM.0).expect(PROGRAM.0);
+        let targets = found["targets"].as_array().expect("a list");
+        let is_it = |target: &Value| target["name"] == PROGRAM.1 && target["kind"][0] == "bin";
+        assert!(targets.iter().any(is_it), "{} has no binary {}", PROGRAM.0, PROGRAM.1);
+    }
+
+    #[test]
+    fn what_a_person_asks_for_reaches_the_proofs() {
+        let only = vec!["one".to_owned(), "two".to_owned()];
+        let what = What::Safety { seed: 7, json: true, only, list: false };
+        assert_eq!(arguments(&what), ["--seed", "7", "--json", "--only", "one", "--only", "two"]);
+    }
+}
