@@ -21,7 +21,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tests::real_robot::{Robot, Running, find, program, until};
+use tests::real_robot::{Robot, Running, find, program, until, within};
 
 /// The kernel's maker of input devices.
 const UINPUT: &str = "/dev/uinput";
@@ -29,6 +29,11 @@ const UINPUT: &str = "/dev/uinput";
 const OLDEST_NS: u64 = 150_000_000;
 /// How often a held key is told.
 const REPEATS_EVERY: Duration = Duration::from_millis(50);
+
+/// For a hang, not for a speed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// After this no key counts as held (`teleop.key_hold_ms` of the robot file, and more).
+const LET_GO_FOR: Duration = Duration::from_millis(1000);
 
 fn is_in(record: &Telemetry, mode: Mode) -> bool {
     record.outcome.mode == Raw::new(mode)
@@ -185,7 +190,7 @@ impl Terminal {
     }
 
     /// Waits for the program's end, and demands the terminal as it was; says what was seen.
-    fn is_given_back(self) -> (ExitStatus, String) {
+    fn gives_back(self) -> (ExitStatus, String) {
         let (status, _told) = self.program.end();
         let modes = tcgetattr(&self.line).expect("a terminal");
         assert!(modes.local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO), "given back");
@@ -199,45 +204,51 @@ impl Terminal {
         self.person.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// Holds a key, as a terminal tells it, until the loop says what is awaited.
-    fn holds_until(
+    /// Holds a key, as a terminal tells it, until the loop says what is awaited, or for a while.
+    fn holds(
         &mut self,
         key: &str,
         reader: &mut MappedRingReader<Telemetry>,
-        what: &str,
         fits: impl Fn(&Telemetry) -> bool,
-    ) {
-        until(what, || {
+    ) -> bool {
+        for _ in 0..80 {
             self.types(key);
             thread::sleep(REPEATS_EVERY);
             while let rt_ring::Read::Record { record, .. } = reader.read() {
                 if fits(&record) {
-                    return Some(());
+                    return true;
                 }
             }
-            None
-        });
+        }
+        false
     }
 
-    /// Arms and drives with keys alone.
+    /// Arms and drives with keys alone. A machine that stalls lets go of every key; then the person
+    /// begins anew, and a key that is to be a press must have been let go before.
     fn drives(&mut self, reader: &mut MappedRingReader<Telemetry>) {
         until("keys are taken", || self.takes_keys().then_some(()));
-        // The arm key is let go between two tries, so that each is a press.
-        until("the car arms", || {
-            for _ in 0..20 {
-                self.types("a");
-                thread::sleep(REPEATS_EVERY);
-                while let rt_ring::Read::Record { record, .. } = reader.read() {
-                    if is_in(&record, Mode::Arming) {
-                        return Some(());
-                    }
-                }
+        let drives = within(PATIENCE, || {
+            let active = self.holds("a", reader, |record| is_in(record, Mode::Active));
+            // Throttle counts once teleop has seen the car Active with its stick in the middle.
+            let seen_by_teleop = active
+                && (0..6).all(|_| {
+                    self.types("a");
+                    thread::sleep(REPEATS_EVERY);
+                    true
+                });
+            let drives = seen_by_teleop && self.holds("\x1b[A", reader, person_drives);
+            if !drives {
+                thread::sleep(LET_GO_FOR);
             }
-            thread::sleep(Duration::from_millis(900));
-            None
+            drives.then_some(())
         });
-        self.holds_until("a", reader, "the car is Active", |record| is_in(record, Mode::Active));
-        self.holds_until("\x1b[A", reader, "a person who drives", person_drives);
+        // What the person saw tells why.
+        let screen = self.screen.lock().expect("text").clone();
+        assert!(
+            drives.is_some(),
+            "no drive with keys: {}",
+            screen.rsplit("teleop").next().unwrap_or("")
+        );
     }
 
     fn takes_keys(&self) -> bool {
@@ -272,7 +283,7 @@ fn space_in_the_terminal_is_an_estop_by_both_ways() {
         None
     });
     terminal.types("q");
-    let (status, screen) = terminal.is_given_back();
+    let (status, screen) = terminal.gives_back();
     assert!(status.success());
     assert!(screen.contains("EStopLatched") && screen.contains("space e-stop"), "{screen}");
     assert!(screen.ends_with("\x1b[<u\x1b[?25h"), "the cursor is back: {screen:?}");
@@ -325,7 +336,7 @@ fn keys_of_the_runs_screen_stop_reset_and_end_it_and_the_terminal_is_given_back(
     terminal.types("r");
     terminal.shows("reset: done");
     terminal.types("q");
-    let (status, screen) = terminal.is_given_back();
+    let (status, screen) = terminal.gives_back();
     assert!(status.success(), "{screen}");
 }
 
@@ -336,10 +347,16 @@ fn person_who_drives_a_simulated_run_has_the_terminal_and_gets_it_back_though_te
         return;
     };
     terminal.shows("arrows drive");
-    until("the car arms", || {
-        terminal.types("a");
-        thread::sleep(REPEATS_EVERY);
-        terminal.screen.lock().expect("text").contains("Active").then_some(())
+    until("the car is Active", || {
+        for _ in 0..80 {
+            terminal.types("a");
+            thread::sleep(REPEATS_EVERY);
+            if terminal.screen.lock().expect("text").contains("Active") {
+                return Some(());
+            }
+        }
+        thread::sleep(LET_GO_FOR);
+        None
     });
     let run = std::fs::read_dir(folder.path()).expect("a folder").flatten().next();
     let run_dir = run.expect("one run").path();
@@ -353,7 +370,7 @@ fn person_who_drives_a_simulated_run_has_the_terminal_and_gets_it_back_though_te
         });
     let pid = nix::unistd::Pid::from_raw(pid.expect("teleop gives a heartbeat"));
     nix::sys::signal::kill(pid, Signal::SIGKILL).expect("it runs");
-    let (status, screen) = terminal.is_given_back();
+    let (status, screen) = terminal.gives_back();
     assert_eq!(status.code(), Some(1), "{screen}");
 }
 

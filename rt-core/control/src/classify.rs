@@ -107,12 +107,11 @@ fn flips(command: &Command, accepted: &AcceptedCommand, now: MonoNs, limits: &Li
     if !lives || now.since(accepted.received_at) >= two_periods_ns {
         return false;
     }
-    let (before, after) = (asked_at(&accepted.command, now), asked_at(command, now));
-    match (before, after) {
-        (Some((_, before)), Some((_, after))) => (after - before).abs() > THROTTLE_CHANGE_MAX,
-        // What is no number has been refused before it could be kept.
-        (None, _) | (_, None) => true,
-    }
+    let before = asked_at(&accepted.command, now);
+    // What is no number has been refused before it could be kept; if not, it is a flip.
+    before
+        .zip(asked_at(command, now))
+        .is_none_or(|((_, before), (_, after))| (after - before).abs() > THROTTLE_CHANGE_MAX)
 }
 
 /// Times, count and values of a command, on the copy.

@@ -206,9 +206,9 @@ pub fn step(state: State, input: Input, limits: &Limits) -> (State, Output) {
     }
     let mut held_late = false;
 
-    next.mode = if state.mode == Mode::Fault || input.fatal {
+    next.mode = if input.fatal {
         Mode::Fault
-    } else if input.estop {
+    } else if input.estop && state.mode != Mode::Fault {
         Mode::EStopLatched
     } else {
         match state.mode {

@@ -33,6 +33,8 @@ pub struct Driver {
     sequence: u64,
     /// The throttle stick has been in the middle since the car is ours.
     throttle_counts: bool,
+    /// It has not, and is not.
+    throttle_waits: bool,
     arm_was_down: bool,
     asks_to_arm: bool,
     ends: bool,
@@ -50,6 +52,7 @@ impl Driver {
             valid_ns: u64::from(teleop.command_valid_ms) * 1_000_000,
             sequence: 0,
             throttle_counts: false,
+            throttle_waits: false,
             arm_was_down: true,
             asks_to_arm: false,
             ends: false,
@@ -59,6 +62,12 @@ impl Driver {
     /// From now on asks for nothing but a stop of what is ours: what a person does who leaves.
     pub fn end(&mut self) {
         self.ends = true;
+    }
+
+    /// Whether the throttle stick asks for something and must come to the middle first.
+    #[must_use]
+    pub fn throttle_waits(&self) -> bool {
+        self.throttle_waits
     }
 
     /// The command for `now`. `intent` is what the person wants, `None` while no source is there;
@@ -108,6 +117,7 @@ impl Driver {
 
     fn let_go(&mut self) {
         self.throttle_counts = false;
+        self.throttle_waits = false;
         self.asks_to_arm = false;
     }
 
@@ -129,6 +139,7 @@ impl Driver {
         });
         let stick = self.shape.of(intent.throttle);
         self.throttle_counts = drives && (self.throttle_counts || stick == 0.0);
+        self.throttle_waits = drives && !self.throttle_counts;
         if !drives {
             return (0.0, 0.0);
         }
@@ -330,8 +341,10 @@ mod tests {
         scene.told.outcome.mode = Raw::new(Mode::Active);
         scene.told.outcome.owner = Raw::new(Source::Teleop);
         assert_eq!(throttle(&scene.next()), 0.0);
+        assert!(scene.driver.throttle_waits(), "and the person is told why");
         scene.intent.throttle = 0.0;
         scene.next();
+        assert!(!scene.driver.throttle_waits());
         scene.intent.throttle = 1.0;
         assert!(throttle(&scene.next()) > 0.0);
     }

@@ -53,6 +53,8 @@ pub struct Status {
     pub throttle: f32,
     /// Throttle at the end of the stick.
     pub throttle_max: f32,
+    /// The throttle stick must come to the middle first.
+    pub throttle_waits: bool,
     /// What forbids arming.
     pub interlocks: InterlockSet,
     /// Why it stopped.
@@ -198,6 +200,9 @@ fn why(status: &Status) -> String {
             },
             None => "hold the dead-man switch (a pad's button, or key h), then arm".to_owned(),
         },
+        Some(Mode::Active) if status.throttle_waits => {
+            "throttle was held before the car was yours: let it go once, then it counts".to_owned()
+        }
         Some(Mode::Boot | Mode::SelfTest | Mode::Arming | Mode::Active) => note.clone(),
     }
 }

@@ -229,6 +229,7 @@ impl Seat {
             throttle_max: teleop.throttle_max.min(limits.throttle_max) as f32,
             interlocks: outcome.map(|outcome| outcome.interlocks).unwrap_or_default(),
             causes: outcome.map(|outcome| outcome.latched_causes).unwrap_or_default(),
+            throttle_waits: self.driver.throttle_waits(),
             note: self.sources.note().to_owned(),
         });
     }
