@@ -10,8 +10,9 @@ use fast_loop::clock::now as mono_now;
 use rt_shm::{Client, MappedSlotWriter, operator};
 use rt_wire::topics::{COMMANDS, HEARTBEATS, PILOT, PLANT, SIM_OBSERVATION};
 use rt_wire::{
-    Battery, Command, CommandFlags, Heartbeat, Imu, LineSet, Lines, Mode, MonoNs, Observation,
-    OperatorKind, Point, Pose, Power, Raw, SidecarState, Source, Temperature, Validity, WheelSpeed,
+    Battery, Command, CommandFlags, Heartbeat, Imu, IntegrityFlags, LineSet, Lines, Mode, MonoNs,
+    Observation, OperatorKind, Point, Pose, Power, Raw, SidecarState, Source, Temperature,
+    Validity, WheelSpeed,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -29,11 +30,13 @@ pub const HEARTBEAT_EVERY: u64 = 100;
 /// How long a command holds.
 const VALID_NS: u64 = 80_000_000;
 
-/// What the sensors say at `now`.
+/// What the sensors say at `now`. The wheel turns only where throttle is asked for: a car that rolls
+/// by itself has run away.
 #[must_use]
-pub fn observation(now: MonoNs) -> Observation {
+pub fn observation(now: MonoNs, active: bool) -> Observation {
     let validity = Raw::new(Validity::Valid);
     let wave = (now.0 % 1_000_000_000) as f32 * 1e-9;
+    let speed_m_per_s = if active { 1.5 + wave } else { 0.0 };
     Observation {
         lines: Lines { mono_ns: now, set: LineSet::EMPTY, validity },
         battery: Battery { mono_ns: now, volts: 7.9 - 0.1 * wave, validity },
@@ -46,10 +49,10 @@ pub fn observation(now: MonoNs) -> Observation {
             validity,
             reserved: 0,
         },
-        wheel: WheelSpeed { mono_ns: now, speed_m_per_s: 1.5 + wave, validity },
+        wheel: WheelSpeed { mono_ns: now, speed_m_per_s, validity },
         pose: Pose { mono_ns: now, x_m: wave, y_m: -wave, yaw_rad: wave, validity },
         drive_error_count: 0,
-        reserved: 0,
+        integrity: IntegrityFlags::EMPTY,
     }
 }
 
@@ -132,7 +135,7 @@ impl Car {
 impl Outlets {
     fn tell(&mut self, millisecond: u64, active: bool) {
         let now = mono_now();
-        self.observation.write(&observation(now));
+        self.observation.write(&observation(now, active));
         // Twice as often as a real one: our millisecond sleeps, and may last two.
         if millisecond.is_multiple_of(COMMAND_EVERY / 2) {
             self.command.write(&command(millisecond + 1, now, active));

@@ -1,5 +1,6 @@
 //! One cycle's work without its sleep, in process: what the loop does between waking and sleeping,
-//! with the real kernel, the real `sim` board, the real inlets and the real telemetry segment.
+//! with the real kernel and its mirror, the real `sim` board, the real inlets and the real telemetry
+//! segment.
 //!
 //! Time is made up (a millisecond a cycle), so that nothing waits; what the others say is written
 //! between the timed stretches, at their own rates. The median is taken in batches, the tail cycle by
@@ -13,6 +14,7 @@ use crate::stats::{Median, Quantiles};
 use anyhow::{Context as _, Result, anyhow, bail};
 use fast_loop::clock::now as mono_now;
 use fast_loop::inlets::{self, Inlets, Offer, Outlets};
+use fast_loop::mirror::Mirror;
 use rt_board::{Board as _, SimBoard};
 use rt_config::Robot;
 use rt_control::Kernel;
@@ -52,20 +54,23 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let overhead_ns = clock_overhead_ns()?;
     let (mut p50, mut p999) = (Pairs::default(), Pairs::default());
     let (mut judged_p50, mut judged_p999) = (Pairs::default(), Pairs::default());
+    let mut step_p50 = Pairs::default();
     let mut bounces = Pairs::default();
     for turn in 1..=bench.alternations {
         let judged = rig.time_each(cycles, overhead_ns, Stretch::JudgeAndTell)?;
         let whole = rig.time_each(cycles, overhead_ns, Stretch::WholeCycle)?;
+        let step_mean = rig.time_in_batches(cycles, Stretch::Step)?;
         let judged_mean = rig.time_in_batches(cycles, Stretch::JudgeAndTell)?;
         let whole_mean = rig.time_in_batches(cycles, Stretch::WholeCycle)?;
         let bounce = transport::bare_line_ns(bench)?;
+        step_p50.alone(step_mean, cycles);
         judged_p50.alone(judged_mean, cycles);
         judged_p999.alone(judged.p999, judged.samples);
         p50.alone(whole_mean, cycles);
         p999.alone(whole.p999, whole.samples);
         bounces.add(whole_mean, bounce, cycles);
         eprintln!(
-            "bench: {NAME} {turn}/{}: step + publish p50 {judged_mean:.0} (single {:.0}) p99.9 {:.0} ns, \
+            "bench: {NAME} {turn}/{}: step p50 {step_mean:.0} ns, step + publish p50 {judged_mean:.0} (single {:.0}) p99.9 {:.0} ns, \
              whole cycle p50 {whole_mean:.0} (single {:.0}) p99.9 {:.0} ns, bounce {bounce:.0} ns",
             bench.alternations, judged.p50, judged.p999, whole.p50, whole.p999
         );
@@ -81,17 +86,20 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
     };
     let record = size_of::<Telemetry>();
     Ok(vec![
-        row(&format!("step + publish ({record} B record) p50"), &judged_p50, 500.0),
-        row("step + publish p99.9", &judged_p999, 2000.0),
-        row("read + inbox + step + drive + publish p50", &p50, 500.0),
-        row("read + inbox + step + drive + publish p99.9", &p999, 2000.0),
+        row("Kernel::step alone p50", &step_p50, 200.0),
+        row(&format!("mirror + step + publish ({record} B record) p50"), &judged_p50, 500.0),
+        row("mirror + step + publish p99.9", &judged_p999, 2000.0),
+        row("read + inbox + mirror + step + drive + publish p50", &p50, 500.0),
+        row("read + inbox + mirror + step + drive + publish p99.9", &p999, 2000.0),
     ])
 }
 
 /// What is timed of a cycle.
 #[derive(Clone, Copy)]
 enum Stretch {
-    /// `Kernel::step` and the publishing of its record.
+    /// `Kernel::step` alone; in batches only.
+    Step,
+    /// The mirror, `Kernel::step` and the publishing of its record.
     JudgeAndTell,
     /// All that stands between two sleeps.
     WholeCycle,
@@ -111,6 +119,7 @@ fn clock_overhead_ns() -> Result<u64> {
 struct Rig {
     board: SimBoard,
     kernel: Kernel,
+    mirror: Mirror,
     inlets: Inlets,
     telemetry: RingWriter<'static, Telemetry>,
     record: Telemetry,
@@ -137,9 +146,11 @@ impl Rig {
         let limits = robot.limits();
         let neutral = (limits.steering_neutral, limits.throttle_neutral);
         let (mut outlets, inlets) = inlets::link();
+        let kernel = Kernel::new(&limits, 1);
         Ok(Self {
             board: SimBoard::open(pins, neutral).board,
-            kernel: Kernel::new(&limits, 1),
+            mirror: Mirror::new(kernel.state(), &limits),
+            kernel,
             inlets,
             telemetry,
             record: Telemetry::default(),
@@ -177,7 +188,7 @@ impl Rig {
     fn prepare(&mut self, active: bool) {
         self.cycle += 1;
         let now = self.now();
-        self.observation.write(&car::observation(now));
+        self.observation.write(&car::observation(now, active));
         if self.cycle.is_multiple_of(COMMAND_EVERY) {
             self.command.write(&car::command(self.cycle, now, active));
         }
@@ -222,6 +233,13 @@ impl Rig {
     }
 
     fn judge(&mut self) {
+        self.record.observation.integrity =
+            self.mirror.compare(self.kernel.state(), self.kernel.limits());
+        self.step();
+        self.mirror.refresh(self.kernel.state());
+    }
+
+    fn step(&mut self) {
         let Telemetry { release, observation, inbox, .. } = &self.record;
         self.record.outcome = self.kernel.step(release, observation, inbox);
     }
@@ -247,6 +265,7 @@ impl Rig {
             rest(cycle);
             self.prepare(true);
             let took = match stretch {
+                Stretch::Step => bail!("one step is too short to time alone"),
                 Stretch::JudgeAndTell => {
                     self.read();
                     let start = mono_now();
@@ -288,6 +307,19 @@ impl Rig {
         for _ in 0..BATCH {
             self.prepare(true);
             match (stretch, with) {
+                (Stretch::Step, true) => {
+                    self.read();
+                    self.step();
+                    self.mirror.refresh(self.kernel.state());
+                    self.drive();
+                    self.tell();
+                }
+                (Stretch::Step, false) => {
+                    self.read();
+                    self.mirror.refresh(self.kernel.state());
+                    self.drive();
+                    self.tell();
+                }
                 (Stretch::JudgeAndTell, true) => self.whole_cycle(),
                 (Stretch::JudgeAndTell, false) => {
                     self.read();
