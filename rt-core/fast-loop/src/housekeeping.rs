@@ -1,7 +1,7 @@
 //! Housekeeping: everything the loop's process must do that may wait.
 //!
 //! It serves `segments.sock` and `operator.sock`, reads the loop thread's counters, takes all signals
-//! and feeds the watchdog, checks configuration and canaries ([`integrity`]), and says what the bus
+//! and feeds the watchdog, checks configuration and canaries (`integrity.rs`), and says what the bus
 //! thread may not say itself. It must never make the
 //! loop wait, never drive a pin, and never judge: what it learns goes to the kernel as a record, and
 //! what the kernel decides it reads from telemetry like anybody else. Shown by: the tests below, and
