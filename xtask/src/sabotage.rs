@@ -11,7 +11,7 @@
 
 use crate::workspace::{files, root, target_directory};
 use crate::{Answer, Problem};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -21,6 +21,8 @@ use std::time::Instant;
 pub(crate) const FOLDER: &str = "tests/sabotage";
 /// Lines of an unexpected output that are shown.
 const SHOWN_LINES: usize = 30;
+/// Oracles between two words to whoever waits.
+const PROGRESS_EVERY: usize = 20;
 
 /// One planted bug.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +46,12 @@ pub(crate) fn run(names: &[String], one_per_file: bool) -> Answer {
         bugs.retain(|bug| hurt.insert(bug.hurt.clone()));
     }
     let yard = Yard::prepare()?;
-    let mut passes = HashMap::new();
+    // All oracles first: between two bugs each would cost a build of the untouched copy.
+    let passes = yard.passing_oracles(&bugs)?;
     let mut escaped = 0;
     for bug in &bugs {
         let begin = Instant::now();
-        let verdict = yard.try_bug(bug, &mut passes)?;
+        let verdict = yard.try_bug(bug, &passes)?;
         let seconds = begin.elapsed().as_secs_f64();
         match verdict {
             Verdict::Caught => {
@@ -130,6 +133,8 @@ enum Verdict {
 struct Yard {
     tree: PathBuf,
     build: PathBuf,
+    /// Held for as long as the yard is used: a second run would mend the first one's bugs.
+    _lock: fs::File,
 }
 
 impl Yard {
@@ -138,7 +143,8 @@ impl Yard {
         fs::create_dir_all(base.join("tree"))
             .map_err(|error| format!("{}: {error}", base.display()))?;
         let base = base.canonicalize().map_err(|error| format!("{}: {error}", base.display()))?;
-        let yard = Self { tree: base.join("tree"), build: base.join("build") };
+        let lock = only_user_of(&base)?;
+        let yard = Self { tree: base.join("tree"), build: base.join("build"), _lock: lock };
         yard.sync(&files()?)?;
         Ok(yard)
     }
@@ -160,15 +166,29 @@ impl Yard {
         remove_others(&self.tree, &wanted).map_err(|error| failed(&self.tree, error))
     }
 
-    fn try_bug(&self, bug: &Bug, passes: &mut HashMap<String, bool>) -> Result<Verdict, String> {
-        if !passes.contains_key(&bug.oracle) {
-            let output = self.shell(&bug.oracle)?;
-            if !output.status.success() {
+    /// Runs each oracle once on the untouched copy, and returns those that pass there.
+    fn passing_oracles<'a>(&self, bugs: &'a [Bug]) -> Result<HashSet<&'a str>, String> {
+        let oracles: BTreeSet<&str> = bugs.iter().map(|bug| bug.oracle.as_str()).collect();
+        let (begin, all) = (Instant::now(), oracles.len());
+        let mut passes = HashSet::new();
+        for (done, oracle) in oracles.into_iter().enumerate() {
+            if done % PROGRESS_EVERY == 0 {
+                eprintln!("oracles without a bug: {done} of {all}");
+            }
+            let output = self.shell(oracle)?;
+            if output.status.success() {
+                passes.insert(oracle);
+            } else {
                 show(&output);
             }
-            passes.insert(bug.oracle.clone(), output.status.success());
         }
-        if passes.get(&bug.oracle) != Some(&true) {
+        let seconds = begin.elapsed().as_secs_f64();
+        println!("{} of {all} oracles pass without a bug, {seconds:.0} s", passes.len());
+        Ok(passes)
+    }
+
+    fn try_bug(&self, bug: &Bug, passes: &HashSet<&str>) -> Result<Verdict, String> {
+        if !passes.contains(bug.oracle.as_str()) {
             return Ok(Verdict::Escaped(format!("fails without the bug too: {}", bug.oracle)));
         }
         if !self.apply(bug, false)? {
@@ -220,10 +240,28 @@ impl Yard {
             .args(["-c", command])
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.build)
+            // A bug changes one function: most of what was compiled before still holds.
+            .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_TERM_COLOR", "never")
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("sh: {error}"))
+    }
+}
+
+/// Waits until no other run plants bugs in `base`.
+fn only_user_of(base: &Path) -> Result<fs::File, String> {
+    let path = base.join("lock");
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let lock = fs::File::create(&path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            eprintln!("another run plants bugs in {}: waiting for it", base.display());
+            lock.lock().map_err(failed)?;
+            Ok(lock)
+        }
+        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
@@ -258,8 +296,11 @@ fn remove_others(folder: &Path, wanted: &HashSet<PathBuf>) -> std::io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::{all, chosen, parse, without_running};
+    use super::{all, chosen, only_user_of, parse, without_running};
     use std::path::Path;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
 
     const PATCH: &str = "\
 Oracle: cargo test --release -p rt-control --test control
@@ -303,6 +344,23 @@ Why: the car would keep driving: an e-stop in Arming was ignored.
     fn an_oracle_is_compiled_before_it_is_run() {
         assert_eq!(without_running("cargo test -p x"), "cargo test -p x --no-run");
         assert_eq!(without_running("cargo test -p x -- one"), "cargo test -p x --no-run -- one");
+    }
+
+    #[test]
+    fn two_runs_never_plant_in_one_copy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = only_user_of(folder.path()).expect("nobody else is here");
+        let (has, waits) = mpsc::channel();
+        let base = folder.path().to_owned();
+        let second = thread::spawn(move || {
+            let lock = only_user_of(&base).expect("its turn comes");
+            has.send(()).expect("the test waits");
+            drop(lock);
+        });
+        assert!(waits.recv_timeout(Duration::from_millis(50)).is_err(), "both at once");
+        drop(first);
+        waits.recv_timeout(Duration::from_secs(60)).expect("its turn comes");
+        second.join().expect("no assertion failed");
     }
 
     #[test]
