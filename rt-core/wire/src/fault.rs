@@ -99,7 +99,7 @@ faults! {
         "When it is safe, reset and arm.";
     EstopSource = 3, Estop, "A command source asked for an e-stop.",
         "Find out from the source why, then reset and arm.";
-    LateGross = 4, Estop, "The loop woke so late that the outputs were beyond their hold time.",
+    LateGross = 4, Estop, "The loop woke so late, or a cycle ran for so long, that the outputs were held beyond their time.",
         "Find what held the core (see the latency report), then reset and arm.";
     Overload = 5, Stop, "Too many late cycles in a row or within 1000 cycles.",
         "Find what takes the core's time: the latency report lists each late cycle.";

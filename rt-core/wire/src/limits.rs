@@ -34,7 +34,7 @@ record! {
         pub deadline_ns: u64,
         /// A wake-up or an execution longer than this is a late event.
         pub late_after_ns: u64,
-        /// A wake-up later than this is an e-stop: outputs must not be held for longer.
+        /// A wake-up or an execution longer than this is an e-stop: outputs must not be held for longer.
         pub neutral_after_ns: u64,
         /// A command may not expire further ahead than this.
         pub command_expiry_max_ns: u64,

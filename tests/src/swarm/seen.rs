@@ -235,7 +235,7 @@ impl Onlooker {
         let often = self.late_in_window >= LATE_MAX[1];
         seen.causes = seen
             .causes
-            .and(Fault::LateGross, late_ns > LATE_NS[1])
+            .and(Fault::LateGross, late_ns.max(ran_ns) > LATE_NS[1])
             .and(Fault::Overload, seen.overload || often);
     }
 

@@ -140,8 +140,8 @@ block! {
         late_consecutive: u32 = 2, 1..=1000 "events";
         /// This many late events within 1000 cycles stop the car; on a real board at most 5.
         late_per_1000: u32 = 5, 1..=1000 "events";
-        /// A wake-up this late trips the e-stop, because the outputs were held for as long; on a
-        /// real board at most 20 ms.
+        /// A wake-up this late, or a cycle that runs for this long, trips the e-stop, because the
+        /// outputs were held for as long; on a real board at most 20 ms.
         neutral_after_us: u32 = 20_000, 500..=2_000_000 "µs";
         /// Whether the loop spins before its release: CPU time traded for less output jitter.
         spin_mode: SpinMode = SpinMode::Off;

@@ -9,15 +9,21 @@ use rt_wire::{LATE_WINDOW_CYCLES, LateLadder, Limits, Release};
 /// that skips releases is one event.
 #[must_use]
 pub fn is_late(release: &Release, limits: &Limits) -> bool {
-    let wakeup_latency_ns = release.woke_at.since(release.release_time);
-    let execution_time_ns = release.previous_finished_at.since(release.previous_woke_at);
-    wakeup_latency_ns > limits.late_after_ns || execution_time_ns > limits.late_after_ns
+    held_up_ns(release) > limits.late_after_ns
 }
 
-/// Whether this cycle woke so late that the outputs were held beyond what is safe.
+/// Whether the loop was held up for so long that the outputs were held beyond what is safe. A stall
+/// may fall into a cycle as well as into its sleep: the next one then wakes on time.
 #[must_use]
 pub fn is_gross(release: &Release, limits: &Limits) -> bool {
-    release.woke_at.since(release.release_time) > limits.neutral_after_ns
+    held_up_ns(release) > limits.neutral_after_ns
+}
+
+/// The wake-up latency of this cycle or the execution time of the one before, whichever is longer.
+fn held_up_ns(release: &Release) -> u64 {
+    let wakeup_latency_ns = release.woke_at.since(release.release_time);
+    let execution_time_ns = release.previous_finished_at.since(release.previous_woke_at);
+    wakeup_latency_ns.max(execution_time_ns)
 }
 
 /// Counts late events over the last [`LATE_WINDOW_CYCLES`] cycles; true when there are too many.

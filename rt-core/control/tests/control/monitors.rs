@@ -6,9 +6,10 @@ mod readings;
 mod sequences;
 
 use crate::support::{Dice, MS, Rig, is_dead, limits};
+use rt_control::monitors::late;
 use rt_wire::{
-    Fault, LATE_WINDOW_CYCLES, LimitsFlags, LineSet, Mode, OperatorKind, Power, PulseFlags, Raw,
-    Rule, Source, Validity,
+    Fault, LATE_WINDOW_CYCLES, LimitsFlags, LineSet, Mode, MonoNs, OperatorKind, Power, PulseFlags,
+    Raw, Release, Rule, Source, Validity,
 };
 use std::collections::VecDeque;
 
@@ -51,6 +52,34 @@ fn a_cycle_is_late_by_its_wake_up_or_by_the_run_of_the_one_before() {
     assert_eq!(rig.cycle().late, 1);
     rig.overran = false;
     assert_eq!(rig.cycle().late, 0);
+}
+
+/// What the late monitor says of a wake-up latency and of the execution time of the cycle before.
+fn held_up(latency_ns: u64, execution_ns: u64) -> (bool, bool) {
+    let release = Release {
+        release_time: MonoNs(900 * MS),
+        woke_at: MonoNs(900 * MS + latency_ns),
+        previous_woke_at: MonoNs(100 * MS),
+        previous_finished_at: MonoNs(100 * MS + execution_ns),
+        ..Release::default()
+    };
+    (late::is_late(&release, &limits()), late::is_gross(&release, &limits()))
+}
+
+#[test]
+fn a_stall_counts_alike_whether_it_falls_into_a_sleep_or_into_a_cycle() {
+    for (held_up_ns, expected) in [
+        (5 * MS, (false, false)),
+        (5 * MS + 1, (true, false)),
+        (250 * MS, (true, false)),
+        (250 * MS + 1, (true, true)),
+    ] {
+        assert_eq!(held_up(held_up_ns, 0), expected, "{held_up_ns} ns asleep");
+        assert_eq!(held_up(0, held_up_ns), expected, "{held_up_ns} ns in the cycle before");
+        assert_eq!(held_up(held_up_ns, held_up_ns), expected, "{held_up_ns} ns each");
+    }
+    // The two are of different cycles: they do not add up.
+    assert_eq!(held_up(200 * MS, 200 * MS), (true, false));
 }
 
 #[test]

@@ -28,8 +28,11 @@ pub(super) fn found(
         Fault::EstopOperator => Some(format!("asked by user {}", record.inbox.estop.uid)),
         Fault::EstopSource => seen.estop_source(),
         Fault::LateGross => Some(format!(
-            "woke {:.1} ms after its release, limit {:.1} ms",
+            "woke {:.1} ms after its release, the cycle before ran for {:.1} ms, limit {:.1} ms",
             milliseconds(record.release.woke_at.since(record.release.release_time)),
+            milliseconds(
+                record.release.previous_finished_at.since(record.release.previous_woke_at)
+            ),
             milliseconds(limits.neutral_after_ns)
         )),
         Fault::Overload => Some(seen.overload()),
