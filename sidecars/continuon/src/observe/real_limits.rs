@@ -17,7 +17,7 @@ const WITHIN_WINDOW: usize = 5;
 const WINDOW_CYCLES: u64 = 1000;
 /// The motor relay's pump drops out when its pin stands still for this long.
 const PUMP_DROP_OUT_NS: u64 = 30_000_000;
-/// A wake-up later than this trips the e-stop.
+/// A wake-up or an execution longer than this trips the e-stop.
 const GROSS_NS: u64 = 20_000_000;
 
 /// What a real board would have counted and done.
@@ -27,7 +27,7 @@ pub struct RealLimits {
     pub late_event_count: u64,
     /// Controlled stops: 2 late events in a row, or 5 within 1000 cycles.
     pub overload_trip_count: u64,
-    /// E-stops: a wake-up more than 20 ms late.
+    /// E-stops: a wake-up more than 20 ms late, or a cycle that ran for longer.
     pub estop_trip_count: u64,
     /// Stalls of more than 30 ms with the relay on: the pump's hardware cuts motor power by itself.
     pub power_cut_count: u64,
@@ -60,7 +60,7 @@ impl RealLimits {
         self.recent.retain(|late| cycle.saturating_sub(*late) < WINDOW_CYCLES);
         self.recent.push(cycle);
 
-        if latency_ns > GROSS_NS {
+        if late_ns > GROSS_NS {
             self.estop_trip_count += 1;
         } else if self.in_a_row >= IN_A_ROW || self.recent.len() >= WITHIN_WINDOW {
             self.overload_trip_count += 1;
@@ -133,7 +133,9 @@ mod tests {
     fn a_long_execution_counts_in_the_cycle_that_learns_of_it() {
         let mut limits = RealLimits::default();
         limits.judge(&cycle(1, 5), PERIOD_NS, 501_000);
-        assert_eq!(limits.late_event_count, 1);
+        assert_eq!((limits.late_event_count, limits.estop_trip_count), (1, 0));
+        limits.judge(&cycle(2, 5), PERIOD_NS, 20_000_001);
+        assert_eq!((limits.late_event_count, limits.estop_trip_count), (2, 1));
     }
 
     #[test]
