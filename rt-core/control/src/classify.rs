@@ -73,9 +73,10 @@ pub(crate) fn judge(
     }
     let dead_man_missing = from_person && !flags.has(CommandFlags::DEAD_MAN);
     let asks = flags.has(CommandFlags::ASKS_AUTHORITY) && !dead_man_missing;
-    // A button that is held asks once: the good command before it must have come without.
+    // A button that is held asks once: the good command just before it must have come without. After
+    // a silence nobody knows since when it is held.
     let was_released = known
-        && accepted.received_at != MonoNs(0)
+        && now.since(accepted.received_at) < stale_ns(source, limits)
         && !accepted.command.flags.has(CommandFlags::ARM);
     let class = if asks { Class::GoodAsking } else { Class::Good };
     Verdict {
@@ -103,8 +104,7 @@ pub(crate) fn age_max_ns(source: Source, limits: &Limits) -> u64 {
 /// Whether the throttle jumps between two commands that came in two cycles in a row.
 fn flips(command: &Command, accepted: &AcceptedCommand, now: MonoNs, limits: &Limits) -> bool {
     let two_periods_ns = limits.period_ns.saturating_mul(2);
-    let lives = accepted.received_at != MonoNs(0) && accepted.command.expires_at > now;
-    if !lives || now.since(accepted.received_at) >= two_periods_ns {
+    if accepted.command.expires_at <= now || now.since(accepted.received_at) >= two_periods_ns {
         return false;
     }
     let before = asked_at(&accepted.command, now);

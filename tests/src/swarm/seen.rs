@@ -513,7 +513,9 @@ impl Kept {
         if deaf {
             return Class::Absent;
         }
-        let was_up = known && self.received_at != 0 && !self.command.flags.has(CommandFlags::ARM);
+        let silent_ns = now_ns - self.received_at;
+        let heard = known && silent_ns < u64::from(STALE_CYCLES[place]) * limits.period_ns;
+        let was_up = heard && !self.command.flags.has(CommandFlags::ARM);
         let claims = held && asks(CommandFlags::ASKS_AUTHORITY);
         teleop.arm |= from_person && asks(CommandFlags::ARM) && was_up && claims;
         self.command = *command;

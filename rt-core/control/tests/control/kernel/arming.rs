@@ -71,13 +71,22 @@ fn pins_the_operator_and_teleop_may_arm_and_others_may_not() {
 
 #[test]
 fn an_arm_request_older_than_a_second_is_given_up_but_a_disarm_never_is() {
-    for (age_ms, mode) in [(999, Mode::Arming), (1003, Mode::Disarmed)] {
+    for (beyond_ns, mode) in [(0, Mode::Arming), (1, Mode::Disarmed)] {
         let mut rig = Rig::disarmed();
         rig.send(Pilot, 0.0, 0.0);
         rig.operator(OperatorKind::Arm);
-        let asked_at = rig.now().0;
-        rig.inbox.operator.mono_ns = MonoNs(asked_at.saturating_sub(age_ms * MS));
-        assert_eq!(rig.cycle().mode.get(), Some(mode), "{age_ms} ms old");
+        // The cycle that takes it begins a period after `now`.
+        rig.inbox.operator.mono_ns = MonoNs(rig.now().0 + MS - 1000 * MS - beyond_ns);
+        assert_eq!(rig.cycle().mode.get(), Some(mode), "{beyond_ns} ns beyond a second");
+    }
+    // A reset is the first step towards motion.
+    for (beyond_ns, mode) in [(0, Mode::SelfTest), (1, Mode::EStopLatched)] {
+        let mut rig = Rig::disarmed();
+        rig.inbox.estop.sequence += 1;
+        rig.cycle();
+        rig.operator(OperatorKind::Reset);
+        rig.inbox.operator.mono_ns = MonoNs(rig.now().0 + MS - 1000 * MS - beyond_ns);
+        assert_eq!(rig.cycle().mode.get(), Some(mode), "{beyond_ns} ns beyond a second");
     }
     let mut rig = Rig::active(Pilot);
     rig.operator(OperatorKind::Disarm);
@@ -114,6 +123,57 @@ fn teleop_that_holds_its_arm_flag_asks_once() {
 }
 
 #[test]
+fn teleop_that_holds_its_arm_flag_through_a_silence_never_pressed_it() {
+    let asks = |command: &mut Command| command.flags |= CommandFlags::ARM;
+    // Silent for as long as makes it stale, or one cycle less.
+    for (silent, mode) in [(139, Mode::Arming), (140, Mode::Disarmed)] {
+        let mut rig = Rig::disarmed();
+        rig.send(Teleop, 0.0, 0.0);
+        rig.cycles(silent);
+        assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(mode), "{silent} cycles");
+    }
+    // Heard all the time, but ignored: its heartbeat was late.
+    let mut rig = Rig::disarmed();
+    rig.beating[0] = false;
+    rig.drive(Teleop, 0.0, 0.0, 200);
+    for _ in 0..20 {
+        rig.send_edited(Teleop, asks);
+        rig.cycles(9);
+    }
+    rig.beating[0] = true;
+    for _ in 0..5 {
+        assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Disarmed));
+        rig.cycles(9);
+    }
+    rig.send(Teleop, 0.0, 0.0);
+    rig.cycle();
+    assert_eq!(rig.send_edited(Teleop, asks).mode.get(), Some(Mode::Arming));
+}
+
+#[test]
+fn teleop_arms_only_with_a_command_that_claims_and_counts() {
+    let arms = |edit: fn(&mut Command), beats: bool| {
+        let mut rig = Rig::disarmed();
+        rig.beating[0] = beats;
+        // Teleop speaks all the time, and leaves authority to the pilot.
+        for _ in 0..20 {
+            rig.send(Pilot, 0.0, 0.0);
+            rig.send_edited(Teleop, |command| command.flags = CommandFlags::DEAD_MAN);
+            rig.cycles(9);
+        }
+        rig.send(Pilot, 0.0, 0.0);
+        rig.send_edited(Teleop, edit).mode.get() == Some(Mode::Arming)
+    };
+    assert!(arms(|command| command.flags |= CommandFlags::ARM, true));
+    assert!(!arms(|command| command.flags = CommandFlags::DEAD_MAN | CommandFlags::ARM, true));
+    assert!(!arms(
+        |command| command.flags = CommandFlags::ASKS_AUTHORITY | CommandFlags::ARM,
+        true
+    ));
+    assert!(!arms(|command| command.flags |= CommandFlags::ARM, false), "its heartbeat is late");
+}
+
+#[test]
 fn a_button_held_while_interlocked_does_not_arm_when_the_interlock_goes() {
     let mut rig = Rig::with(|limits| limits.flags = LimitsFlags::REAL_BOARD).booted();
     rig.send(Pilot, 0.0, 0.0);
@@ -142,6 +202,7 @@ fn missing_real_time_forbids_arming_a_real_board_and_stops_no_drive() {
     rig.housekeeping(realtime, true);
     rig.cycle();
     rig.arm(Pilot);
+    assert!(!rig.drive(Pilot, 0.0, 0.0, 1).causes.contains(Fault::NotRealtime));
     rig.housekeeping(realtime, false);
     let drives = rig.drive(Pilot, 0.0, 0.1, 50);
     assert_eq!((drives.mode.get(), drives.level), (Some(Mode::Active), 50));
@@ -153,15 +214,29 @@ fn missing_real_time_forbids_arming_a_real_board_and_stops_no_drive() {
 
 #[test]
 fn throttle_disarm_or_silence_during_arming_end_it() {
-    let disturb: [Event; 4] = [
-        |rig| rig.send(Pilot, 0.0, 0.1),
-        |rig| rig.operator(OperatorKind::Disarm),
-        |rig| rig.housekeeping(HousekeepingFlags::SEALED, false),
-        |rig| {
-            rig.cycles(90);
-        },
+    let disturb: [(Event, Option<Fault>); 6] = [
+        (|rig| rig.send(Pilot, 0.0, 0.1), None),
+        (|rig| rig.operator(OperatorKind::Disarm), Some(Fault::DisarmRequested)),
+        (|rig| rig.housekeeping(HousekeepingFlags::SEALED, false), None),
+        (|rig| _ = rig.cycles(90), Some(Fault::OwnerStale)),
+        (
+            |rig| {
+                let expires_at = rig.now().plus(3 * MS);
+                rig.send_edited(Pilot, |command| command.expires_at = expires_at);
+                rig.cycle();
+            },
+            Some(Fault::OwnerStale),
+        ),
+        (
+            |rig| {
+                let command =
+                    Command { flags: CommandFlags::EMPTY, ..rig.command(Pilot, 0.0, 0.0) };
+                rig.write(Pilot, command);
+            },
+            Some(Fault::OwnerReleased),
+        ),
     ];
-    for disturb in disturb {
+    for (disturb, cause) in disturb {
         let mut rig = Rig::disarmed();
         rig.send(Pilot, 0.0, 0.0);
         rig.operator(OperatorKind::Arm);
@@ -170,6 +245,9 @@ fn throttle_disarm_or_silence_during_arming_end_it() {
         let outcome = rig.cycle();
         assert_eq!(outcome.mode.get(), Some(Mode::Disarmed));
         assert!(is_dead(&outcome, rig.kernel.limits()));
+        for told in [Fault::DisarmRequested, Fault::OwnerStale, Fault::OwnerReleased] {
+            assert_eq!(rig.latched(told), cause == Some(told), "{told:?}, ended by {cause:?}");
+        }
     }
 }
 

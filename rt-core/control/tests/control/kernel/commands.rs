@@ -204,6 +204,17 @@ fn throttle_that_flips_at_the_loops_rate_is_refused() {
     assert_eq!(flipped(0, -0.41), Class::Bad);
     assert_eq!(flipped(1, -0.41), Class::GoodAsking);
     assert_eq!(flipped(1, -1.0), Class::GoodAsking);
+    // What has expired asks for nothing: there is nothing to jump from.
+    for (valid_us, expected) in [(2500, Class::Bad), (1500, Class::GoodAsking)] {
+        let mut rig = Rig::active(Pilot);
+        let expires_at = rig.now().plus(valid_us * 1000);
+        rig.send_edited(Pilot, |command| {
+            command.points[0].throttle = 0.6;
+            command.expires_at = expires_at;
+        });
+        rig.send(Pilot, 0.0, -0.6);
+        assert_eq!(class(&rig.cycle(), Pilot), expected, "valid for {valid_us} µs");
+    }
     // Another attach has no past, and steering may jump: the slew limit is enough for it.
     let mut rig = Rig::active(Pilot);
     rig.send(Pilot, -1.0, 1.0);
