@@ -145,7 +145,7 @@ impl Kernel {
 
         // Who will own is known before the machine runs: the same rule, called twice.
         let owner = machine::next_owner(state, &input, &machine_limits(&self.limits));
-        let owner_bad = class_of(&input, state.owner) == Class::Bad;
+        let owner_bad = machine::class_of(&input, state.owner) == Class::Bad;
         let bad = &mut self.memory.monitors.bad;
         let implausible = burst::too_many(bad, state.owner, owner_bad, now);
         let asked = self.asked(owner, now);
@@ -174,10 +174,8 @@ impl Kernel {
         let log_missing = heartbeat::log_missing(&signs, &inbox.heartbeats, &self.limits);
         let forbidden = interlocks::before_a_drive(inbox, log_missing, &self.limits);
         input.estop = !causes.of_severity(Severity::Estop).is_empty();
-        // A failed self-test is the machine's own way into Fault.
-        let fatal = causes.without(Fault::SelfTestFailed);
-        input.fatal = !fatal.of_severity(Severity::Fatal).is_empty();
-        let stopping = causes.without(Fault::DisarmRequested).of_severity(Severity::Stop);
+        input.fatal = !causes.of_severity(Severity::Fatal).is_empty();
+        let stopping = causes.of_severity(Severity::Stop);
         // What only forbids arming must not stop a drive that runs.
         let before_drive = matches!(state.mode, Mode::Disarmed | Mode::Arming);
         input.degraded =
@@ -317,7 +315,7 @@ impl Kernel {
             && limits.throttle_neutral <= limits.throttle_max;
         if !ordered || limits.period_ns == 0 || output::cannot_write(observation) {
             SelfTest::Fail
-        } else if inbox.housekeeping.flags.has(HousekeepingFlags::SEALED)
+        } else if interlocks::is_sealed(inbox)
             && observation.lines.validity.get() == Some(Validity::Valid)
         {
             SelfTest::Pass
@@ -440,10 +438,6 @@ fn readable(lines: &Lines) -> LineSet {
 
 fn full_level(limits: &Limits) -> i32 {
     i32::try_from(limits.level_max).unwrap_or(i32::MAX)
-}
-
-fn class_of(input: &machine::Input, source: Source) -> Class {
-    source.index().and_then(|index| input.classes.get(index)).copied().unwrap_or(Class::Absent)
 }
 
 /// A request that leads to motion and is older than this was given up by whoever made it.

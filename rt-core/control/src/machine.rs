@@ -130,7 +130,7 @@ fn aged(age: Count, class: Class, limit: u32) -> Count {
     }
 }
 
-fn class_of(input: &Input, source: Source) -> Class {
+pub(crate) fn class_of(input: &Input, source: Source) -> Class {
     source.index().and_then(|index| input.classes.get(index)).copied().unwrap_or(Class::Absent)
 }
 

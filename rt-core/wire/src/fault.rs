@@ -190,12 +190,6 @@ impl FaultSet {
         self.with(Self::of(fault), on)
     }
 
-    /// This set without `fault`.
-    #[must_use]
-    pub const fn without(self, fault: Fault) -> Self {
-        Self(self.0 & !Self::of(fault).0)
-    }
-
     /// Every fault in the set, in order of its bit.
     pub fn faults(self) -> impl Iterator<Item = Fault> {
         Fault::ALL.iter().copied().filter(move |fault| self.contains(*fault))

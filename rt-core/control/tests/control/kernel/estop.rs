@@ -4,8 +4,8 @@ use super::Event;
 use crate::support::{Rig, is_dead};
 use Source::{Inference, Pilot};
 use rt_wire::{
-    CommandFlags, Fault, HousekeepingFlags, Limits, LineSet, Microseconds, Mode, OperatorKind, Raw,
-    Source, Validity,
+    CommandFlags, Fault, FaultSet, HousekeepingFlags, Limits, LineSet, Microseconds, Mode,
+    OperatorKind, Raw, Source, Validity,
 };
 
 #[test]
@@ -177,5 +177,31 @@ fn self_test_waits_for_the_seal_and_fails_on_limits_that_make_no_sense() {
         let outcome = rig.cycles(2);
         assert_eq!(outcome.mode.get(), Some(Mode::Fault));
         assert!(rig.latched(Fault::SelfTestFailed));
+        // A fault stands above an e-stop.
+        let mut rig = Rig::with(edit);
+        rig.cycle();
+        rig.inbox.estop.sequence += 1;
+        assert_eq!(rig.cycle().mode.get(), Some(Mode::Fault));
     }
+    let mut rig = Rig::new();
+    let timeless = Limits { period_ns: 0, ..*rig.kernel.limits() };
+    rig.kernel = rt_control::Kernel::new(&timeless, 7);
+    for expected in [Mode::SelfTest, Mode::Fault] {
+        let outcome = rig.kernel.step(&rig.release, &rig.observation, &rig.inbox);
+        assert_eq!(outcome.mode.get(), Some(expected));
+    }
+}
+
+#[test]
+fn a_self_test_that_passes_blames_nothing_and_allows_a_servo_that_does_not_move() {
+    let warned = FaultSet::of(Fault::NotRealtime);
+    assert_eq!(Rig::disarmed().kernel.state().latched_causes, warned);
+    let fixed = |limits: &mut Limits| {
+        (limits.steering_min, limits.steering_max) = (Microseconds(1500), Microseconds(1500));
+    };
+    assert_eq!(Rig::with(fixed).booted().kernel.state().latched_causes, warned);
+    // Before housekeeping's first word nobody knows how the loop runs.
+    let mut rig = Rig::new();
+    rig.housekeeping(HousekeepingFlags::SEALED, false);
+    assert_eq!(rig.cycles(5).causes, FaultSet::EMPTY);
 }
