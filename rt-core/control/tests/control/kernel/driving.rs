@@ -3,7 +3,9 @@
 use super::has_rule;
 use crate::support::{Rig, is_dead};
 use Source::Pilot;
-use rt_wire::{LimitsFlags, Microseconds, Mode, PulseFlags, Rule, Source};
+use rt_wire::{
+    LimitsFlags, Microseconds, Mode, OperatorKind, Outcome, PulseFlags, Rule, RuleSet, Source,
+};
 
 #[test]
 fn boot_leads_to_disarmed_and_only_an_arm_request_leads_to_driving() {
@@ -41,6 +43,35 @@ fn throttle_and_steering_are_slewed_and_capped() {
     let reverse = rig.drive(Pilot, -1.0, -1.0, 900);
     assert_eq!(reverse.pulses.throttle, Microseconds(1350), "reverse_max is 0.3");
     assert_eq!(reverse.pulses.steering, Microseconds(1000));
+    assert_eq!((reverse.setpoint.steering, reverse.setpoint.throttle), (-1.0, -0.3));
+}
+
+#[test]
+fn each_cycle_tells_exactly_the_rules_that_changed_it() {
+    use Rule::{HeldLate, HeldNeutral, Ramp, SteeringCentred, SteeringHeld};
+    use Rule::{SteeringSlew, ThrottleCap, ThrottleSlew};
+    let told = |outcome: Outcome, rules: &[Rule]| {
+        let expected =
+            rules.iter().fold(RuleSet::EMPTY, |set, rule| set | RuleSet(1 << *rule as u32));
+        assert_eq!(outcome.rules, expected);
+    };
+    let mut rig = Rig::disarmed();
+    told(rig.cycle(), &[HeldNeutral, SteeringHeld]);
+    told(rig.cycles(1000), &[HeldNeutral, SteeringCentred]);
+    rig.arm(Pilot);
+    told(rig.drive(Pilot, 0.0, 0.0, 1), &[]);
+    // As much as the cap allows is not capped.
+    told(rig.drive(Pilot, 0.0, 0.6, 1), &[ThrottleSlew]);
+    told(rig.drive(Pilot, 0.0, 0.6, 299), &[]);
+    told(rig.drive(Pilot, 0.0, 0.7, 1), &[ThrottleCap]);
+    told(rig.drive(Pilot, 0.5, 0.6, 1), &[SteeringSlew]);
+    rig.overran = true;
+    told(rig.drive(Pilot, 0.5, 0.2, 1), &[HeldLate]);
+    rig.overran = false;
+    rig.operator(OperatorKind::Disarm);
+    told(rig.cycle(), &[Ramp, SteeringHeld]);
+    rig.inbox.estop.sequence += 1;
+    told(rig.cycle(), &[HeldNeutral, SteeringHeld]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn a_runaway_is_found_exactly_where_the_rule_says_so() {
     let wheels = [
         Wheel::Unknown,
         Wheel::Garbage,
-        Wheel::MmPerS(0),
+        // Just still, and just not.
+        Wheel::MmPerS(50),
         Wheel::MmPerS(51),
         Wheel::MmPerS(1000),
         Wheel::MmPerS(1261),

@@ -5,7 +5,7 @@ use crate::support::{Dice, MS, limits};
 use rt_control::monitors::wheel::Wheel;
 use rt_control::monitors::{battery, imu, paging, supply, temperature, wheel};
 use rt_wire::{
-    Battery, Fault, FaultSet, Housekeeping, Imu, MonoNs, Power, Raw, Temperature, Validity,
+    Battery, Fault, FaultSet, Housekeeping, Imu, Limits, MonoNs, Power, Raw, Temperature, Validity,
     WheelSpeed,
 };
 
@@ -127,6 +127,12 @@ fn an_acceleration_is_judged_by_its_magnitude() {
             let silent = Imu { validity: Raw::new(validity), ..acceleration(axes) };
             assert!(!imu::is_outlier(&silent, &limits));
         }
+    }
+    // No limit is so high that what is no number passes.
+    let boundless = Limits { imu_max_mm_per_s2: u32::MAX, ..limits };
+    for (axis, outlier) in [(f32::NAN, true), (f32::INFINITY, true), (f32::MAX, true), (9e5, false)]
+    {
+        assert_eq!(imu::is_outlier(&acceleration([axis, 0.0, 0.0]), &boundless), outlier, "{axis}");
     }
     let dice = &mut Dice(3);
     for _ in 0..20_000 {

@@ -130,6 +130,19 @@ fn only_three_bad_commands_of_one_owner_within_a_second_are_too_many() {
 }
 
 #[test]
+fn too_many_bad_commands_count_for_exactly_a_second_after_the_last() {
+    let mut memory = BadBurst::default();
+    let last = MonoNs(10_000 * MS);
+    for at in [MonoNs(9_000 * MS), MonoNs(9_500 * MS), last] {
+        assert_eq!(burst::too_many(&mut memory, Source::Pilot, true, at), at == last);
+    }
+    for (after_ns, expected) in [(1_000 * MS, true), (1_000 * MS + 1, false)] {
+        let found = burst::too_many(&mut memory, Source::None, false, last.plus(after_ns));
+        assert_eq!(found, expected, "{after_ns} ns");
+    }
+}
+
+#[test]
 fn a_corrupt_slot_is_dead_until_its_next_attach() {
     let arrivals = [
         Some(Arrival::Absent),
