@@ -133,8 +133,9 @@ record! {
 }
 
 bit_set! {
-    /// What the loop found out about its own memory. It is observed, and never acted on by the loop
-    /// itself, so that a recorded cycle replays.
+    /// What the loop found out about its own memory. What follows is the kernel's to say, so that a
+    /// recorded cycle replays; only the pulses of that cycle are the board's own safe ones, because
+    /// those of damaged limits may be anything.
     pub struct IntegrityFlags {
         /// The kernel's memory, or the limits that it judges by, are not what they were after the
         /// last cycle.
