@@ -86,7 +86,8 @@ fn receive(socket: BorrowedFd<'_>, bytes_max: usize) -> Result<(Vec<u8>, Option<
     let len = {
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
-        for part in message.cmsgs()? {
+        // Cut off: the loop sends one descriptor at most, so this process has no room for it.
+        for part in message.cmsgs().map_err(|_cut_off| Errno::EMFILE)? {
             if let ControlMessageOwned::ScmRights(received) = part {
                 // SAFETY: the kernel just made these descriptors for us; each is owned once, here.
                 fds.extend(received.iter().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }));

@@ -4,13 +4,21 @@
 
 mod common;
 
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Mutex;
 
 use common::{ROBOT, TestLoop, client, run_dir};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{
+    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind,
+    listen, recv, sendmsg, socket,
+};
+use rt_shm::protocol::{Code, Reply, SEGMENTS_SOCKET};
 use rt_shm::{Segments, ShmError};
 use rt_wire::topics::{self, COMMANDS, TELEMETRY};
 use rt_wire::{Command, Telemetry};
+use zerocopy::IntoBytes;
 
 /// Whose turn it is.
 static TURN: Mutex<()> = Mutex::new(());
@@ -67,6 +75,50 @@ fn a_limit_that_is_reached_is_an_error_that_names_it() {
         under(Resource::RLIMIT_FSIZE, 4096, create);
     }
     assert_eq!(open_files(), files);
+}
+
+/// A loop that grants what it opened long ago: it needs no descriptor to serve one guest.
+fn grants(listener: &OwnedFd, granted: &OwnedFd) {
+    let guest = accept(listener.as_raw_fd()).expect("somebody connects");
+    // SAFETY: accept just made this descriptor for us; it is owned once, here.
+    let guest = unsafe { OwnedFd::from_raw_fd(guest) };
+    for (code, fds) in [(Code::Ok, &[][..]), (Code::Granted, &[granted.as_raw_fd()][..])] {
+        let mut request = [0; 512];
+        recv(guest.as_raw_fd(), &mut request, MsgFlags::empty()).expect("a request");
+        let rights = [ControlMessage::ScmRights(fds)];
+        let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
+        let reply = Reply::new(code);
+        let parts = [IoSlice::new(reply.as_bytes())];
+        sendmsg::<()>(guest.as_raw_fd(), &parts, rights, MsgFlags::empty(), None).expect("sent");
+    }
+}
+
+#[test]
+fn a_peer_that_has_no_descriptor_left_hears_of_its_own_limit() {
+    let _turn = TURN.lock();
+    let dir = run_dir();
+    let (of, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+    let listener = socket(of, kind, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    let address = UnixAddr::new(&dir.path().join(SEGMENTS_SOCKET)).expect("a short path");
+    bind(listener.as_raw_fd(), &address).expect("free");
+    listen(&listener, Backlog::new(1).expect("small")).expect("bound");
+    let granted = OwnedFd::from(std::fs::File::open("/dev/null").expect("there is one"));
+    std::thread::scope(|threads| {
+        threads.spawn(|| grants(&listener, &granted));
+        let mut pilot = client(dir.path(), topics::PILOT);
+        // There may be holes: the limit stands at the lowest of them.
+        let free = std::fs::File::open("/dev/null").expect("there is one").as_raw_fd();
+        let limit = u64::try_from(free).expect("no descriptor is negative");
+        // In words at once: they name the limit as it is when they are spoken.
+        let attach = || match pilot.ring_reader::<Telemetry>(&TELEMETRY) {
+            Ok(_) => panic!("there is no room for it"),
+            Err(error) => error.to_string(),
+        };
+        let text = under(Resource::RLIMIT_NOFILE, limit, attach);
+        let named = format!("RLIMIT_NOFILE is {limit} open files: raise it with `ulimit -n`");
+        assert!(text.starts_with("cannot hear fast-loop: no descriptor: EMFILE"), "{text}");
+        assert!(text.contains(&named), "{text}");
+    });
 }
 
 #[test]
