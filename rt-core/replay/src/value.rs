@@ -4,8 +4,9 @@
 //! tests/replay.rs.
 
 use core::fmt;
-use rt_wire::{Arrival, Class, Fault, Interlock, Mode, OperatorKind, Rule, Sign, Source, Validity};
-use rt_wire::{RawEnum, SidecarState};
+use rt_wire::{
+    Class, CommandFlags, Fault, Interlock, Mode, PulseFlags, RawEnum, Rule, Sign, Source,
+};
 
 /// The longest scalar of any record.
 const BYTES_MAX: usize = 8;
@@ -101,10 +102,6 @@ impl fmt::Display for Value {
             "Source" => self.fmt_enum(f, Source::name),
             "Class" => self.fmt_enum(f, Class::name),
             "Sign" => self.fmt_enum(f, Sign::name),
-            "Arrival" => self.fmt_enum(f, Arrival::name),
-            "Validity" => self.fmt_enum(f, Validity::name),
-            "OperatorKind" => self.fmt_enum(f, OperatorKind::name),
-            "SidecarState" => self.fmt_enum(f, SidecarState::name),
             "FaultSet" => self.fmt_bits(f, |bit| {
                 Fault::ALL.iter().find(|fault| **fault as u32 == bit).map(|fault| fault.name())
             }),
@@ -115,7 +112,12 @@ impl fmt::Display for Value {
                 let mut all = Interlock::ALL.iter();
                 all.find(|interlock| **interlock as u32 == bit).map(|interlock| interlock.name())
             }),
-            "PulseFlags" => self.fmt_bits(f, |bit| ["relay", "pump"].get(bit as usize).copied()),
+            "PulseFlags" => {
+                self.fmt_bits(f, |bit| PulseFlags(1_u32.wrapping_shl(bit)).names().next())
+            }
+            "CommandFlags" => {
+                self.fmt_bits(f, |bit| CommandFlags(1_u32.wrapping_shl(bit)).names().next())
+            }
             _ => {
                 f.write_str("0x")?;
                 // The most significant byte first, as people write numbers.

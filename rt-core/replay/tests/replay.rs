@@ -217,6 +217,9 @@ fn values_are_told_in_words() {
         rt_wire::FaultSet::of(rt_wire::Fault::OwnerStale).and(rt_wire::Fault::BatteryLow, true);
     assert_eq!(words(changed), "outcome.causes OwnerStale + BatteryLow");
     changed = outcome;
+    changed.pulses.flags = rt_wire::PulseFlags(1 << 1 | 1 << 31);
+    assert_eq!(words(changed), "outcome.pulses.flags PUMP + bit 31");
+    changed = outcome;
     changed.asked.throttle = -0.0;
     assert_eq!(words(changed), "outcome.asked.throttle -0 (0x80000000)");
 }
