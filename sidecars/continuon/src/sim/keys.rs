@@ -7,7 +7,7 @@
 
 use crate::operator::{self, in_words};
 use rt_wire::OperatorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use terminal::{Act, Goes, Heard, Key, Keys};
@@ -28,7 +28,8 @@ fn asks(key: Key) -> Option<Option<OperatorKind>> {
     Some(match key {
         Key::Char(' ') => Some(OperatorKind::Estop),
         Key::Char('a') => Some(OperatorKind::Arm),
-        Key::Char('d' | 'x') => Some(OperatorKind::Disarm),
+        // Caps Lock keeps nobody from a stop.
+        Key::Char('d' | 'D' | 'x' | 'X') => Some(OperatorKind::Disarm),
         Key::Char('r') => Some(OperatorKind::Reset),
         Key::Char('q' | '\u{4}') => None,
         Key::Char(_) | Key::Up | Key::Down | Key::Left | Key::Right | Key::Escape => return None,
@@ -43,8 +44,14 @@ impl RunKeys {
         let keys = Keys::take().ok()?;
         let (tell_quit, quits) = channel();
         let (tell_answer, answers) = channel();
-        let estop = asker("estop", run_dir, tell_answer.clone())?;
-        let others = asker("requests", run_dir, tell_answer)?;
+        let ask = |run_dir: PathBuf| {
+            move |kind| match operator::ask(&run_dir, kind) {
+                Ok(answer) => in_words(kind, answer),
+                Err(error) => format!("{}: {error}", kind.name()),
+            }
+        };
+        let estop = asker("estop", ask(run_dir.to_owned()), tell_answer.clone())?;
+        let others = asker("requests", ask(run_dir.to_owned()), tell_answer)?;
         let listening = terminal::listen(move |heard| {
             let event = match heard {
                 Heard::Key(event) if event.act == Act::Press => event,
@@ -76,31 +83,33 @@ impl RunKeys {
     }
 }
 
-/// A thread that asks the loop of `run_dir` for one thing after the other.
-fn asker(name: &str, run_dir: &Path, tell: Sender<String>) -> Option<Sender<OperatorKind>> {
-    let (ask, asked) = channel::<OperatorKind>();
-    let run_dir = run_dir.to_owned();
+/// A thread that asks the loop for one thing after the other, and tells its answers.
+fn asker(
+    name: &str,
+    ask: impl Fn(OperatorKind) -> String + Send + 'static,
+    tell: Sender<String>,
+) -> Option<Sender<OperatorKind>> {
+    let (wish, wishes) = channel::<OperatorKind>();
     let run = move || {
-        while let Ok(kind) = asked.recv() {
-            let answer = match operator::ask(&run_dir, kind) {
-                Ok(answer) => in_words(kind, answer),
-                Err(error) => format!("{}: {error}", kind.name()),
-            };
+        let mut next = None;
+        while let Some(kind) = next.take().or_else(|| wishes.recv().ok()) {
+            let answer = ask(kind);
             // A key that was held asks once: it must not trip a latch that is reset meanwhile.
-            while asked.try_recv().is_ok_and(|more| more == kind) {}
+            next = wishes.try_iter().find(|more| *more != kind);
             if tell.send(answer).is_err() {
                 return;
             }
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run).ok()?;
-    Some(ask)
+    Some(wish)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HELP, asks};
+    use super::{HELP, asker, asks};
     use rt_wire::OperatorKind;
+    use std::sync::mpsc::channel;
     use terminal::Key;
 
     #[test]
@@ -115,7 +124,28 @@ mod tests {
             assert!(HELP.contains(name), "{name}");
             assert_eq!(asks(Key::Char(key)), Some(kind), "{name}");
         }
+        assert_eq!(asks(Key::Char('D')), Some(Some(OperatorKind::Disarm)));
         assert_eq!(asks(Key::Up), None);
         assert_eq!(asks(Key::Char('z')), None);
+    }
+
+    #[test]
+    fn a_held_key_asks_once_and_no_other_key_is_lost_behind_it() {
+        use OperatorKind::{Arm, Disarm};
+        let (tell, answers) = channel();
+        let (let_on, may_go_on) = channel::<()>();
+        let ask = move |kind: OperatorKind| {
+            may_go_on.recv().expect("told to go on");
+            kind.name().to_owned()
+        };
+        let wish = asker("test", ask, tell).expect("a thread");
+        for kind in [Arm, Arm, Arm, Disarm, Arm] {
+            wish.send(kind).expect("it listens");
+        }
+        for _ in 0..3 {
+            let_on.send(()).expect("it waits");
+        }
+        let answers: Vec<String> = answers.iter().take(3).collect();
+        assert_eq!(answers, [Arm.name(), Disarm.name(), Arm.name()]);
     }
 }
