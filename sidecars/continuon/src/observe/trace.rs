@@ -99,7 +99,7 @@ pub struct Trace {
     pub real_limits: RealLimits,
     /// First change into Active.
     pub active_at: Option<MonoNs>,
-    /// First change out of Active.
+    /// How it last left Active; `None` before that, and while it is Active again.
     pub departure: Option<Departure>,
     /// The first mode changes.
     pub mode_changes: Vec<ModeChange>,
@@ -235,10 +235,12 @@ impl Trace {
         if self.mode_changes.len() < MODE_CHANGES_MAX {
             self.mode_changes.push(change);
         }
-        if to == Some(Mode::Active) && self.active_at.is_none() {
-            self.active_at = Some(record.mono_ns);
+        if to == Some(Mode::Active) {
+            self.active_at.get_or_insert(record.mono_ns);
+            // Whoever stops the car may arm it again, and the next stop has causes of its own.
+            self.departure = None;
         }
-        if from == Some(Mode::Active) && self.departure.is_none() {
+        if from == Some(Mode::Active) {
             // Ownership ends with this cycle, so the cycle before names who drove.
             let owner = self.previous.map_or(Source::None, |previous| previous.owner);
             let last_good_at = owner.index().and_then(|index| self.last_good[index]);
@@ -362,5 +364,24 @@ mod tests {
         assert_eq!(departure.change.at.since(last_good_at), 90 * PERIOD_NS);
         assert_eq!(trace.driven_ns(), Some(90 * PERIOD_NS));
         assert_eq!(trace.mode_changes.len(), 2);
+    }
+
+    #[test]
+    fn a_car_that_is_armed_again_leaves_active_for_new_causes() {
+        let mut trace = Trace::new(PERIOD_NS);
+        let mut change = |n, from: Mode, to, causes| {
+            let mut record = cycle(n, to);
+            record.outcome.previous_mode = from.into();
+            record.outcome.causes = causes;
+            trace.add(&record);
+            trace.departure.map(|departure| departure.change.causes)
+        };
+        let (wish, stale) = (FaultSet::of(Fault::EstopOperator), FaultSet::of(Fault::OwnerStale));
+        assert_eq!(change(1, Mode::Arming, Mode::Active, FaultSet::EMPTY), None);
+        assert_eq!(change(2, Mode::Active, Mode::EStopLatched, wish), Some(wish));
+        assert_eq!(change(3, Mode::EStopLatched, Mode::SelfTest, FaultSet::EMPTY), Some(wish));
+        assert_eq!(change(4, Mode::Arming, Mode::Active, FaultSet::EMPTY), None);
+        assert_eq!(change(5, Mode::Active, Mode::SafeStop, stale), Some(stale));
+        assert_eq!(trace.active_at, Some(cycle(1, Mode::Active).mono_ns));
     }
 }

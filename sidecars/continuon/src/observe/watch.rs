@@ -30,11 +30,13 @@ pub struct Seen {
     pub trace: Trace,
     /// The simulated car's newest word.
     pub plant: Option<PlantStatus>,
-    /// First time after Active that the car was seen to stand.
+    /// First time after it last left Active that the car was seen to stand.
     pub stood_at: Option<MonoNs>,
     /// Times that a wheel left the track while the loop was Active, as far as our looks tell: what
     /// begins in the last 20 ms may count as after it.
     pub off_track_count_active: u32,
+    /// Times in all, at our last look.
+    pub off_track_count_seen: u32,
     /// The loop thread's counters.
     pub health: Option<Health>,
     /// In the order of [`HEARTBEAT_SOURCES`].
@@ -67,6 +69,7 @@ impl Watch {
             plant: None,
             stood_at: None,
             off_track_count_active: 0,
+            off_track_count_seen: 0,
             health: None,
             heartbeats: [None; HEARTBEAT_SOURCES.len()],
             trouble: None,
@@ -180,8 +183,11 @@ impl Seen {
     fn follow_plant(&mut self) {
         let Some(plant) = &self.plant else { return };
         let left_at = self.trace.departure.map(|departure| departure.change.at);
+        let since_last_look = plant.off_track_count.saturating_sub(self.off_track_count_seen);
+        self.off_track_count_seen = plant.off_track_count;
         if left_at.is_none_or(|left_at| plant.mono_ns < left_at) {
-            self.off_track_count_active = plant.off_track_count;
+            self.off_track_count_active += since_last_look;
+            self.stood_at = None;
         } else if self.stood_at.is_none() && plant.speed_m_per_s.abs() < STANDING_M_PER_S {
             self.stood_at = Some(plant.mono_ns);
         }
@@ -235,6 +241,7 @@ mod tests {
             plant: None,
             stood_at: None,
             off_track_count_active: 0,
+            off_track_count_seen: 0,
             health: None,
             heartbeats: [None; HEARTBEAT_SOURCES.len()],
             trouble: None,
@@ -257,5 +264,15 @@ mod tests {
         see(&mut seen, 1900, 0.0, 3);
         assert_eq!(seen.off_track_count_active, 2);
         assert_eq!(seen.stood_at, Some(MonoNs(1800 * MS)));
+
+        // Armed again: what rolled off meanwhile is not the new drive's.
+        seen.trace.add(&change(3000, Mode::Arming, Mode::Active));
+        see(&mut seen, 3010, 1.0, 3);
+        assert_eq!((seen.off_track_count_active, seen.stood_at), (2, None));
+        see(&mut seen, 3500, 1.0, 4);
+        seen.trace.add(&change(4000, Mode::Active, Mode::SafeStop));
+        see(&mut seen, 4500, 0.0, 4);
+        assert_eq!(seen.off_track_count_active, 3);
+        assert_eq!(seen.stood_at, Some(MonoNs(4500 * MS)));
     }
 }

@@ -66,6 +66,7 @@ fn seen(trace: Trace) -> Seen {
         trace,
         stood_at,
         off_track_count_active: 0,
+        off_track_count_seen: 0,
         plant: Some(PlantStatus {
             plant_hash: 0x00c0_ffee_0123_4567,
             distance_m: 41.93,

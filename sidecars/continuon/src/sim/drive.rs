@@ -165,7 +165,8 @@ fn drive(
         let (driven_ns, sequence, departed, moving) = {
             let seen = fleet.seen();
             let trace = &seen.trace;
-            let by_person = |departure: Departure| person_stays && is_persons(&departure);
+            let by_person =
+                |departure: Departure| person_stays && is_persons(&departure, plan.drive);
             (
                 since_active_ns(&seen),
                 trace.newest.sequence,
@@ -235,13 +236,15 @@ fn may_move(seen: &Seen) -> bool {
     matches!(seen.trace.newest.mode, Some(Mode::Arming | Mode::Active))
 }
 
-/// Whether nothing but a person's wish made the loop leave Active.
-fn is_persons(departure: &Departure) -> bool {
+/// Whether nothing but a person's wish made the loop leave Active. Only who drives has a switch to
+/// let go: a pilot that gives the car up, or asks for an e-stop, has failed.
+fn is_persons(departure: &Departure, drive: Drive) -> bool {
+    let drives = drive == Drive::Teleop;
     let wishes = FaultSet::of(Fault::DisarmRequested)
         .and(Fault::EstopOperator, true)
-        .and(Fault::EstopSource, true)
-        .and(Fault::DeadManReleased, true)
-        .and(Fault::OwnerReleased, true);
+        .and(Fault::EstopSource, drives)
+        .and(Fault::DeadManReleased, drives)
+        .and(Fault::OwnerReleased, drives);
     let stops = |fault: &Fault| !matches!(fault.severity(), Severity::Warning);
     departure.change.causes.faults().filter(stops).all(|fault| wishes.contains(fault))
 }
@@ -277,4 +280,40 @@ fn moving_line(seen: &Seen) -> String {
         seconds(since_active_ns(seen).unwrap_or_default()),
         seen.trace.late_events,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_persons;
+    use crate::cli::Drive;
+    use crate::observe::trace::{Departure, ModeChange};
+    use rt_wire::{Fault, FaultSet, Mode, MonoNs, Source};
+
+    fn left_for(cause: Fault) -> Departure {
+        let change = ModeChange {
+            sequence: 2,
+            cycle_index: 2,
+            at: MonoNs(2),
+            from: Some(Mode::Active),
+            to: Some(Mode::SafeStop),
+            causes: FaultSet::of(cause).and(Fault::NotRealtime, true),
+        };
+        Departure { change, owner: Source::Pilot, last_good_at: None }
+    }
+
+    #[test]
+    fn a_key_of_the_screen_is_a_persons_wish_and_what_the_pilot_lets_go_is_none() {
+        for (cause, with_pilot, with_teleop) in [
+            (Fault::DisarmRequested, true, true),
+            (Fault::EstopOperator, true, true),
+            (Fault::EstopSource, false, true),
+            (Fault::DeadManReleased, false, true),
+            (Fault::OwnerReleased, false, true),
+            (Fault::OwnerStale, false, false),
+        ] {
+            let departure = left_for(cause);
+            assert_eq!(is_persons(&departure, Drive::Pilot), with_pilot, "{cause:?}");
+            assert_eq!(is_persons(&departure, Drive::Teleop), with_teleop, "{cause:?}");
+        }
+    }
 }
