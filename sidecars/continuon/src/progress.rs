@@ -89,11 +89,18 @@ impl Progress {
         }
     }
 
-    /// Takes the line away.
+    /// Takes the line away, once: what was printed below it since then stays.
     pub fn done(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_finished()) {
             bar.finish_and_clear();
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // What ends by an error is told on a line of its own.
+        self.done();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Recorded episodes: finding the one that is meant, and opening it.
 //!
 //! Decides which recording is read, and what a person is told when it cannot be: nothing else.
-//! Tests: below, and tests/recorded.rs.
+//! Tests: below; whole recordings in the tests crate, module `replay`.
 
 use crate::exit::Failure;
 use crate::run_dir::{ROBOT_FILE, RUNS, SERVICES};
