@@ -2,7 +2,8 @@
 //!
 //! Knows plain characters, the arrows in their old forms (`ESC [ A`, `ESC O A`) and in that of the
 //! Kitty keyboard protocol (`ESC [ 1 ; 1 : 3 A`, where 3 is a release). What it does not know it
-//! passes over, whole: half of an unknown sequence must never be taken for a key.
+//! passes over, whole: half of an unknown sequence must never be taken for a key. But for the space:
+//! it is an e-stop, no sequence that a keyboard sends has one, and so it is always a key.
 
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,10 @@ impl Decoder {
                     return Some(press(Key::Escape));
                 }
                 byte.is_ascii().then(|| press(Key::Char(char::from(byte))))
+            }
+            _ if byte == b' ' => {
+                self.begun.clear();
+                Some(press(Key::Char(' ')))
             }
             _ if (0x40..=0x7e).contains(&byte) => {
                 let parameters = self.begun.split_off(2);
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn space_after_anything_at_all_is_still_heard() {
-        // The e-stop: whatever stood in front of it, the second space is one at the latest.
+        // The e-stop: whatever stood in front of it, and however shortly.
         for before in [
             &b""[..],
             b"\x1b",
@@ -201,7 +206,10 @@ mod tests {
         ] {
             let mut decoder = Decoder::default();
             decoder.feed(before);
+            assert_eq!(decoder.feed(b" "), [key(Key::Char(' '), Act::Press)], "{before:?}");
+            decoder.feed(before);
             decoder.time_is_up();
+            assert!(!decoder.is_waiting(), "{before:?}");
             assert_eq!(decoder.feed(b" "), [key(Key::Char(' '), Act::Press)], "{before:?}");
         }
     }

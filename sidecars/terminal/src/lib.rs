@@ -2,7 +2,9 @@
 //!
 //! *What it decides.* When keys may be taken at all (stdin is a terminal, and we are in its
 //! foreground), and which bytes are which key. *What it must never do.* Leave the terminal changed,
-//! however we end; take Ctrl-C or Ctrl-Z from the person; read a terminal that another job owns.
+//! by whichever way we return (a process that is killed outright gives nothing back: whoever started
+//! it may, with [`Found`]); take Ctrl-C or Ctrl-Z from the person; touch a terminal that another job
+//! owns.
 //!
 //! ```text
 //! bytes ─▶ Decoder ─▶ KeyEvent ─▶ who listens        Keys::take ─▶ … ─▶ dropped: as it was found
@@ -80,8 +82,7 @@ impl Found {
         if !stdin.is_terminal() {
             return Err(NoKeys::NotATerminal);
         }
-        let ours = tcgetpgrp(stdin.as_fd()).map_err(NoKeys::Refused)? == getpgrp();
-        if !ours {
+        if !is_ours().map_err(NoKeys::Refused)? {
             return Err(NoKeys::InBackground);
         }
         let modes = termios::tcgetattr(stdin.as_fd()).map_err(NoKeys::Refused)?;
@@ -94,8 +95,18 @@ impl Found {
     }
 }
 
+/// Whether we are in the foreground of the terminal of standard input.
+fn is_ours() -> nix::Result<bool> {
+    Ok(tcgetpgrp(stdin().as_fd())? == getpgrp())
+}
+
 impl Drop for Found {
     fn drop(&mut self) {
+        // Put into the background meanwhile: the shell has set it for itself, and to set it again
+        // would stop us (SIGTTOU) where we want to end.
+        if is_ours() == Ok(false) {
+            return;
+        }
         // A terminal that is gone needs nothing given back.
         termios::tcsetattr(stdin().as_fd(), SetArg::TCSANOW, &self.modes).ok();
         self.tty.write_all(AS_BEFORE).ok();
