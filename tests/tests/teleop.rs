@@ -46,9 +46,13 @@ fn person_drives(record: &Telemetry) -> bool {
         && record.observation.wheel.speed_m_per_s > 0.2
 }
 
-fn age_of_teleops_command_ns(record: &Telemetry) -> u64 {
+fn teleops_command(record: &Telemetry) -> &rt_wire::Command {
     let teleop = Source::Teleop.index().expect("teleop is a source");
-    record.mono_ns.since(record.inbox.commands[teleop].command.mono_ns)
+    &record.inbox.commands[teleop].command
+}
+
+fn age_of_teleops_command_ns(record: &Telemetry) -> u64 {
+    record.mono_ns.since(teleops_command(record).mono_ns)
 }
 
 /// Presses of the arm button, one of which is early enough on any machine.
@@ -301,6 +305,11 @@ fn closed_terminal_stops_the_car_and_ends_teleop() {
     drop((person, line));
     let stop = find(&mut reader, "a stop", |record| is_in(record, Mode::SafeStop));
     assert!(stop.outcome.level > 0, "it ramps, it does not jump");
+    // Until it stands teleop goes on asking for the stop, at its own rate and no faster: a slot that
+    // is written without a pause is torn whenever the loop looks.
+    let end = find(&mut reader, "the end of the stop", |record| is_in(record, Mode::Disarmed));
+    let said = teleops_command(&end).sequence - teleops_command(&stop).sequence;
+    assert!(said < 200, "{said} commands in one stop");
     assert!(program.end().0.success());
 }
 

@@ -72,8 +72,12 @@ pub async fn drive(args: Args) -> Result<Outcome, Failure> {
     let no = |what: &str, error: std::io::Error| Failure::not_possible(format!("{what}: {error}"));
     let estop = EstopLine::new(&args.common.run_dir).map_err(|error| no("estop thread", error))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| no("no signals", error))?;
-    let sources = Sources::open(args.input, script, &robot, &estop)?;
-    let mut sidecar = Sidecar::start(TELEOP, &args.common).await?;
+    let mut sources = Sources::open(args.input, script, &robot, &estop)?;
+    let mut sidecar = tokio::select! {
+        started = Sidecar::start(TELEOP, &args.common) => started?,
+        () = sources.left() => return Ok(Outcome::Done),
+        _ = hangup.recv() => return Ok(Outcome::Done),
+    };
     let mut seat = Seat::new(&robot, sources)?;
     let period = Duration::from_secs(1) / robot.file().teleop.rate_hz.max(1);
     loop {
@@ -89,8 +93,10 @@ pub async fn drive(args: Args) -> Result<Outcome, Failure> {
             End::Told => {
                 seat.leave();
                 tokio::select! {
-                    _told_again_or_alone = sidecar.until_end() => {}
+                    // First in any case: the loop is asked to stop, however often we are told to end.
+                    biased;
                     left = seat.sit(&mut link, period, &report) => left?,
+                    _told_again_or_alone = sidecar.until_end() => {}
                 }
                 sidecar.stopping();
                 return Ok(Outcome::Done);
@@ -98,7 +104,11 @@ pub async fn drive(args: Args) -> Result<Outcome, Failure> {
             End::LoopGone => {
                 seat.told = None;
                 seat.draw();
-                sidecar.attach_again().await?;
+                tokio::select! {
+                    attached = sidecar.attach_again() => attached?,
+                    () = seat.sources.left() => return Ok(Outcome::Done),
+                    _ = hangup.recv() => return Ok(Outcome::Done),
+                }
             }
         }
     }

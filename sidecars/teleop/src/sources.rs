@@ -163,8 +163,12 @@ impl Sources {
     }
 
     fn hear(&mut self, heard: Option<(Heard, MonoNs)>) -> bool {
-        // Without its thread the terminal is as good as closed.
-        let Some((Heard::Key(event), at)) = heard else { return true };
+        // Without its thread the terminal is as good as closed. It has no more news: asked again, it
+        // would answer at once, and our command slot would never rest.
+        let Some((Heard::Key(event), at)) = heard else {
+            self.keys = None;
+            return true;
+        };
         if let Some(source) = &mut self.keys {
             source.keyboard.key(event, at);
         }
@@ -217,6 +221,11 @@ impl Sources {
             keys: self.keys.is_some(),
             script: self.script.is_some(),
         }
+    }
+
+    /// Returns once the person wants to leave; what else they do meanwhile is nobody's command.
+    pub(crate) async fn left(&mut self) {
+        while !self.news().await {}
     }
 
     /// The last thing that happened.
