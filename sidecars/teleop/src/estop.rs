@@ -3,11 +3,11 @@
 //! The first is the flag in the next command. A slot that is not attached, a heartbeat that is late
 //! or a main thread that hangs must not keep a person's e-stop, so whoever hears the key pulls here
 //! too, in their own thread, and a thread that does nothing else asks the loop. Twice asked is once
-//! latched. Tests: in the tests crate (`teleop`).
+//! latched. Tests: below, and in the tests crate (`teleop`).
 
 use rt_wire::OperatorKind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 use tracing::{debug, warn};
@@ -35,11 +35,7 @@ impl EstopLine {
         let (pull, pulled) = channel::<()>();
         let (run_dir, asked_in) = (run_dir.to_owned(), run_dir.to_owned());
         thread::Builder::new().name("estop".to_owned()).spawn(move || {
-            while pulled.recv().is_ok() {
-                ask(&asked_in);
-                // What was pulled meanwhile is done too: it must not trip a latch that was reset.
-                while pulled.try_recv().is_ok() {}
-            }
+            serve(&pulled, || ask(&asked_in));
         })?;
         Ok(Self { pull, run_dir })
     }
@@ -57,16 +53,60 @@ impl EstopLine {
     }
 }
 
-fn ask(run_dir: &Path) {
+/// Asks for as long as anybody may pull; `ask` says whether it was answered.
+fn serve(pulled: &Receiver<()>, mut ask: impl FnMut() -> bool) {
+    let forget = || while pulled.try_recv().is_ok() {};
+    while pulled.recv().is_ok() {
+        // However often it was pulled, it is one wish.
+        forget();
+        if ask() {
+            // What was pulled meanwhile is done too: it must not trip a latch that was reset.
+            forget();
+        }
+    }
+}
+
+/// Whether the loop has answered.
+fn ask(run_dir: &Path) -> bool {
     for _ in 0..TRIES {
         match rt_shm::operator::request(run_dir, OperatorKind::Estop, PATIENCE) {
             Ok(reply) => {
                 let mode = reply.mode.get().map_or("an unknown mode", rt_wire::Mode::name);
                 debug!("e-stop over the operator socket: now {mode}");
-                return;
+                return true;
             }
             Err(error) => warn!("e-stop over the operator socket: {error}"),
         }
         thread::sleep(PAUSE);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{channel, serve};
+
+    #[test]
+    fn what_is_pulled_while_nobody_answers_is_asked_again_and_what_is_answered_is_not() {
+        let (pull, pulled) = channel();
+        let mut pull = Some(pull);
+        let mut pulls = |times: usize| {
+            (0..times).for_each(|_| pull.as_ref().expect("a line").send(()).expect("it listens"));
+            if times == 3 {
+                // Nobody pulls any more.
+                pull = None;
+            }
+        };
+        pulls(2);
+        let mut asked = 0;
+        serve(&pulled, || {
+            asked += 1;
+            match asked {
+                1 => pulls(1),
+                _ => pulls(3),
+            }
+            asked > 1
+        });
+        assert_eq!(asked, 2);
     }
 }
