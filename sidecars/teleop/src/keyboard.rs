@@ -14,6 +14,8 @@
 //! | `a` | arm; held, it is the switch too |
 //! | `d`, `x` | disarm |
 //! | space | e-stop |
+//! | `r` | reset |
+//! | `q`, Ctrl-D | ends teleop |
 
 use crate::Intent;
 use rt_config::Teleop;
@@ -58,7 +60,8 @@ pub fn meaning(key: Key) -> Option<Does> {
         Key::Right | Key::Char('l') => Does::Right,
         Key::Char('h') => Does::Hold,
         Key::Char('a') => Does::Arm,
-        Key::Char('d' | 'x') => Does::Disarm,
+        // Caps Lock keeps nobody from a stop.
+        Key::Char('d' | 'D' | 'x' | 'X') => Does::Disarm,
         Key::Char(' ') => Does::Estop,
         Key::Char('r') => Does::Reset,
         Key::Char('q' | '\u{4}') => Does::Quit,
@@ -138,8 +141,12 @@ impl Keyboard {
         if let Some(heard) = self.place(does) {
             *heard = None;
         }
-        if matches!(does, Does::Forward | Does::Backward) {
-            self.throttle = 0.0;
+        match does {
+            Does::Forward | Does::Backward => self.throttle = 0.0,
+            Does::Left if self.is_held(Does::Right) => self.steering = -1.0,
+            Does::Right if self.is_held(Does::Left) => self.steering = 1.0,
+            Does::Left | Does::Right => self.steering = 0.0,
+            Does::Hold | Does::Arm | Does::Disarm | Does::Estop | Does::Reset | Does::Quit => {}
         }
     }
 
@@ -239,6 +246,19 @@ mod tests {
     }
 
     #[test]
+    fn released_steering_key_gives_way_to_the_one_that_is_still_held() {
+        let mut keyboard = keyboard();
+        let release = |key| KeyEvent { key, act: Act::Release };
+        keyboard.key(press(Key::Right), at(0));
+        keyboard.key(press(Key::Left), at(10));
+        assert_eq!(keyboard.intent(at(11)).steering, 1.0);
+        keyboard.key(release(Key::Left), at(20));
+        assert_eq!(keyboard.intent(at(21)).steering, -1.0);
+        keyboard.key(release(Key::Right), at(30));
+        assert_eq!(keyboard.intent(at(31)).steering, 0.0);
+    }
+
+    #[test]
     fn throttle_lives_on_beside_a_steering_key_and_dies_with_the_last_key() {
         let mut keyboard = keyboard();
         keyboard.key(press(Key::Up), at(0));
@@ -268,7 +288,7 @@ mod tests {
         keyboard.key(press(Key::Char(' ')), at(0));
         let intent = keyboard.intent(at(0));
         assert!(intent.estop && !intent.dead_man);
-        for key in ['d', 'x'] {
+        for key in ['d', 'x', 'D', 'X'] {
             let mut keyboard = self::keyboard();
             keyboard.key(press(Key::Char(key)), at(0));
             assert!(keyboard.intent(at(0)).disarm && !keyboard.intent(at(0)).dead_man);

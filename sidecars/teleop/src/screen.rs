@@ -221,9 +221,12 @@ fn help(hands: &Hands) -> String {
     }
 }
 
+/// Cut to `width`, and without control characters: a gamepad's maker names it, or whoever sits behind
+/// a radio, and a name must not be able to draw.
 fn cut(text: &str, width: usize) -> String {
+    let text: String = text.chars().filter(|character| !character.is_control()).collect();
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text;
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     format!("{kept}…")
@@ -281,6 +284,14 @@ mod tests {
         status.held = true;
         status.interlocks = InterlockSet::LOG_MISSING;
         assert!(render(&status)[3].contains("log-missing"), "{}", render(&status)[3]);
+    }
+
+    #[test]
+    fn name_of_a_pad_cannot_draw() {
+        let mut status = status(Mode::Disarmed);
+        status.hands.pad = Some("pad\x1b[2J\r\n\x07".to_owned());
+        let line = &render(&status)[0];
+        assert!(line.contains("pad: pad[2J, keys"), "{line:?}");
     }
 
     #[test]
