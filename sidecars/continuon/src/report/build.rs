@@ -122,6 +122,9 @@ fn judge(outcome: &Outcome, drive: Drive, episode: Option<&Episode>) -> (Verdict
     if let Some((class, words)) = told_end(outcome.ended, seen) {
         worse(class, words);
     }
+    if let Some(words) = fault_after_the_drive(seen) {
+        worse(Verdict::StoppedByItself, words);
+    }
     // Whether a person drives at all, and where, is theirs.
     if let Some(words) = stood_still(seen).filter(|_| drive == Drive::Pilot) {
         worse(Verdict::DidNotMove, words);
@@ -161,6 +164,8 @@ fn told_end(ended: Ended, seen: &Seen) -> Option<(Verdict, String)> {
             let words = "the loop did not need it and drove on, until this run disarmed it";
             Some((Verdict::ProcessDied, words.to_owned()))
         }
+        // The drive itself ended by a wish; what came after it has words of its own.
+        (Ended::ByItself, Some(_)) if fault_after_the_drive(seen).is_some() => None,
         (Ended::ByItself | Ended::Died(_), Some(departure)) => {
             Some((Verdict::StoppedByItself, told_departure(departure, seen)))
         }
@@ -179,6 +184,23 @@ fn told_end(ended: Ended, seen: &Seen) -> Option<(Verdict, String)> {
             Some((Verdict::Interrupted, "interrupted by a signal".to_owned()))
         }
     }
+}
+
+/// Why the car, which had left Active for something else, is in Fault; `None` where it is not.
+fn fault_after_the_drive(seen: &Seen) -> Option<String> {
+    let newest = &seen.trace.newest;
+    let drove_into_it =
+        seen.trace.departure.is_some_and(|departure| departure.change.to == Some(Mode::Fault));
+    if newest.mode != Some(Mode::Fault) || drove_into_it {
+        return None;
+    }
+    let mut words = "the loop is in Fault, which only a restart ends".to_owned();
+    for fault in newest.latched_causes.faults() {
+        if matches!(fault.severity(), rt_wire::Severity::Fatal) {
+            words.push_str(&format!("; {}: {} {}", fault.name(), fault.meaning(), fault.mend()));
+        }
+    }
+    Some(words)
 }
 
 /// Whether this end went wrong by itself. Where one process has died, the others' ends are its

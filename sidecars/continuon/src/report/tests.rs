@@ -296,6 +296,29 @@ fn a_car_that_rolls_off_the_track_after_its_stop_is_a_note() {
 }
 
 #[test]
+fn a_fault_after_a_persons_stop_is_no_success_and_is_told_by_its_own_cause() {
+    for ended in [Ended::ByItself, Ended::ByPerson] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let plan = plan(dir.path(), 20);
+        let mut trace = trace(u64::MAX, 21_500, Fault::DisarmRequested);
+        let mut record =
+            Telemetry { sequence: 22_501, cycle_index: 22_501, ..Telemetry::default() };
+        record.mono_ns = MonoNs(22_501 * PERIOD_NS);
+        record.outcome.previous_mode = Mode::Disarmed.into();
+        record.outcome.mode = Mode::Fault.into();
+        record.outcome.latched_causes = FaultSet::of(Fault::DriveWrite);
+        trace.add(&record);
+        let processes = vec![process("fast-loop")];
+        let outcome = Outcome { ended, seen: seen(trace), processes, logger: None };
+        write_episode(&plan, 22_501);
+        let report = report_of(&outcome, &plan);
+        assert_eq!(report.verdict, Verdict::StoppedByItself);
+        assert_eq!(report.reasons.len(), 1, "{:?}", report.reasons);
+        assert!(report.reasons[0].contains("DriveWrite"), "{:?}", report.reasons);
+    }
+}
+
+#[test]
 fn when_one_process_died_the_others_are_not_blamed_for_their_ends() {
     let dir = tempfile::tempdir().expect("a folder");
     let plan = plan(dir.path(), 20);

@@ -170,7 +170,9 @@ fn drive(
             (
                 since_active_ns(&seen),
                 trace.newest.sequence,
-                trace.departure.is_some_and(|departure| !by_person(departure)),
+                // Nobody arms a car in Fault again, whatever it had stopped for before.
+                trace.newest.mode == Some(Mode::Fault)
+                    || trace.departure.is_some_and(|departure| !by_person(departure)),
                 moving_line(&seen),
             )
         };
