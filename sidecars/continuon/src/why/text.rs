@@ -1,6 +1,6 @@
 //! The answer for people: always in the same order, 100 columns, every number with its unit.
 //!
-//! Tests: the tests crate, module `replay`.
+//! Tests: below, and the tests crate, module `replay`.
 
 use super::{Arming, Cause, CommandLook, Cycle, Pair, SourceLook, Stop, Why};
 use crate::report::text::{Text, counted};
@@ -175,6 +175,10 @@ fn heard(source: &SourceLook) -> String {
         (_, "good-asking") => "accepted in this cycle, claims authority",
         (_, "good") => "accepted in this cycle, claims no authority",
         ("torn", "absent") => "being written in this cycle: no news",
+        // Two things alone make good news no news: a late heartbeat, and a slot that was damaged.
+        ("new", "absent") if source.heartbeat == "on-time" => {
+            "ignored in this cycle: its slot was damaged, until it attaches again"
+        }
         ("new", "absent") => "ignored in this cycle: its heartbeat is late",
         (_, "absent") => "no news in this cycle",
         ("corrupt", _) => "refused in this cycle: its slot is corrupt",
@@ -228,5 +232,29 @@ fn timeline(out: &mut Text, why: &Why) {
     }
     if why.timeline.len() > EVENTS_TOLD {
         out.line(&format!("  and {} more (--json tells all)", why.timeline.len() - EVENTS_TOLD));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceLook, heard};
+
+    #[test]
+    fn good_news_that_is_ignored_says_why() {
+        for (heartbeat, words) in [("late", "its heartbeat is late"), ("on-time", "was damaged")] {
+            let look = SourceLook {
+                source: "pilot",
+                command: None,
+                arrival: rt_wire::Arrival::New.to_string(),
+                class: rt_wire::Class::Absent.to_string(),
+                last_good_age_ms: Some(20.0),
+                stale_after_ms: 90.0,
+                heartbeat: heartbeat.to_owned(),
+                heartbeat_silent_ms: Some(1.0),
+            };
+            assert!(heard(&look).contains(words), "{}", heard(&look));
+        }
+        assert_eq!(rt_wire::Sign::OnTime.to_string(), "on-time");
+        assert_eq!(rt_wire::Sign::Late.to_string(), "late");
     }
 }
