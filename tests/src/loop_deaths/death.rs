@@ -4,8 +4,8 @@
 
 use super::LIMIT_MS;
 use crate::real_robot::{ROBOT, Robot, Running, drives, next, within};
+use fast_loop::clock::now;
 use nix::sys::signal::Signal;
-use nix::time::{ClockId, clock_gettime};
 use rt_config::Robot as RobotFile;
 use rt_shm::{MappedRingReader, MappedSlotReader};
 use rt_wire::{Mode, MonoNs, OperatorKind, PlantStatus, Raw, Telemetry, topics};
@@ -279,11 +279,6 @@ fn is_fifo(process: &Running) -> bool {
         let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
         after_name.split(' ').nth(41 - 3) == Some(FIFO)
     })
-}
-
-fn now() -> MonoNs {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has it");
-    MonoNs(u64::try_from(Duration::from(time).as_nanos()).expect("500 years"))
 }
 
 fn milliseconds(ns: u64) -> f64 {
