@@ -1,8 +1,9 @@
 //! All that is random, from one seed.
 //!
-//! Each part of the world throws dice of its own stream, so that a run without one fault class is the
-//! same run but for that class: this is what makes shrinking work. It must never ask the computer for
-//! randomness. Tests: here.
+//! Each part of the world throws dice of its own stream, and each fault class's schedule has one too:
+//! without one class the others strike when they did, and a part that the class does not touch throws
+//! what it threw. This is what makes shrinking work. It must never ask the computer for randomness.
+//! Tests: here.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};

@@ -1,7 +1,8 @@
 //! Makes a failure small: the same seed with fewer fault classes and fewer cycles.
 //!
-//! Each class has a schedule of its own, so that a run without one is the same world but for it. A
-//! smaller run counts if any rule fails in it: the first cause in time is what one wants to see.
+//! Each class has a schedule of its own, so that a run without one is nearly the same world; where it
+//! is not, the failure may be gone, and the class stays. A smaller run counts if any rule fails in it:
+//! the first cause in time is what one wants to see.
 //! Tests: tests/swarm.rs.
 
 use super::faults::Classes;
