@@ -216,6 +216,13 @@ impl Terminal {
         drop(self.line);
         self.sees.join().expect("a reader");
         let screen = self.screen.lock().expect("text").clone();
+        // The terminal keeps a stack of who asked for what: below ours is the shell's.
+        let (asked, taken_back) = ("\x1b[>2u", "\x1b[<u");
+        assert_eq!(
+            (screen.matches(asked).count(), screen.matches(taken_back).count()),
+            (1, 1),
+            "releases asked for, and taken back: {screen:?}"
+        );
         (status, screen)
     }
 
@@ -336,6 +343,10 @@ fn person_who_lets_go_of_every_key_stops_the_car() {
     terminal.drives(&mut reader);
     let stop = find(&mut reader, "a stop", |record| is_in(record, Mode::SafeStop));
     assert!(stop.outcome.causes.contains(Fault::DeadManReleased), "{:?}", stop.outcome.causes);
+    // Ctrl-\ is a way to leave as `q` is, and no signal that leaves the terminal as it is.
+    terminal.types("\x1c");
+    let (status, _) = terminal.gives_back();
+    assert!(status.success(), "{status}");
 }
 
 /// `continuon sim` into a folder of this test.
@@ -396,6 +407,18 @@ fn person_who_drives_a_simulated_run_has_the_terminal_and_gets_it_back_though_te
     nix::sys::signal::kill(pid, Signal::SIGKILL).expect("it runs");
     let (status, screen) = terminal.gives_back();
     assert_eq!(status.code(), Some(1), "{screen}");
+}
+
+#[test]
+fn person_who_leaves_a_simulated_run_has_the_terminal_given_back_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(mut terminal) = Terminal::open(sim(folder.path()).args(["--drive", "teleop"])) else {
+        return;
+    };
+    terminal.shows("arrows drive");
+    terminal.types("q");
+    let (status, screen) = terminal.gives_back();
+    assert_eq!(status.code(), Some(1), "nobody armed the car: {screen}");
 }
 
 #[test]

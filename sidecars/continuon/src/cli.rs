@@ -148,7 +148,7 @@ pub struct WhichRun {
     /// Folder of the run, where its sockets are.
     #[arg(long, value_name = "DIR", conflicts_with = "robot")]
     pub run_dir: Option<PathBuf>,
-    /// Name of the robot; without it, the newest that runs.
+    /// Name of the robot, where several run; what stops a car takes the newest without it.
     #[arg(long, value_name = "NAME")]
     pub robot: Option<String>,
 }

@@ -5,7 +5,7 @@
 use crate::cli::WhichRun;
 use crate::exit::{Exit, Failure};
 use crate::observe::watch::not_possible;
-use crate::output::print_line;
+use crate::output::{print_line, say};
 use crate::run_dir;
 use rt_shm::operator::Refusal;
 use rt_wire::{FaultSet, InterlockSet, Mode, OperatorKind};
@@ -54,10 +54,19 @@ pub fn ask(run_dir: &Path, kind: OperatorKind) -> Result<Answer, Failure> {
 /// Runs one of the four commands.
 ///
 /// # Errors
-/// No robot runs, or nobody answers.
+/// No robot runs, nobody answers, or a request that leads to motion and may mean several.
 pub fn command(kind: OperatorKind, which: &WhichRun, json: bool) -> Result<Exit, Failure> {
-    let running = run_dir::find(which)?;
-    let answer = ask(&running.run_dir, kind)?;
+    // A guess may stop a car that was not meant; it must never move one.
+    let (running, others) = match kind {
+        OperatorKind::Estop | OperatorKind::Disarm => run_dir::find_to_stop(which)?,
+        _ => (run_dir::find(which)?, None),
+    };
+    let answer = ask(&running.run_dir, kind);
+    // After the request, which waits for nothing.
+    if let Some(others) = others {
+        say(others);
+    }
+    let answer = answer?;
     if json {
         print_line(as_json(kind, &running.robot, answer))?;
     } else {

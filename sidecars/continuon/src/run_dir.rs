@@ -81,13 +81,59 @@ pub struct Running {
     pub robot: String,
 }
 
-/// The running robot that is meant: by folder, by name, or the newest.
+/// The running robot that is meant: by folder, by name, or the only one.
+///
+/// # Errors
+/// None runs, not the one that is meant, or several that may be meant; the message names those that
+/// do.
+pub fn find(which: &WhichRun) -> Result<Running, Failure> {
+    let mut candidates = candidates(which)?;
+    if candidates.len() > 1 {
+        return Err(Failure::misuse(format!(
+            "which of them? running: {}; expected {}",
+            in_a_list(&candidates),
+            chooser(&candidates)
+        )));
+    }
+    Ok(candidates.swap_remove(0))
+}
+
+/// The same for what stops a car, which may guess: the newest of those that may be meant, and, if
+/// there are others, words that name them.
 ///
 /// # Errors
 /// None runs, or not the one that is meant; the message names those that do.
-pub fn find(which: &WhichRun) -> Result<Running, Failure> {
+pub fn find_to_stop(which: &WhichRun) -> Result<(Running, Option<String>), Failure> {
+    let mut candidates = candidates(which)?;
+    let chooser = chooser(&candidates);
+    let newest = candidates.remove(0);
+    let others = (!candidates.is_empty()).then(|| {
+        format!(
+            "{} is the newest that runs; untouched: {} (choose with {chooser})",
+            newest.run_dir.display(),
+            in_a_list(&candidates)
+        )
+    });
+    Ok((newest, others))
+}
+
+fn in_a_list(running: &[Running]) -> String {
+    let told = |running: &Running| format!("{} in {}", running.robot, running.run_dir.display());
+    running.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+/// The option that tells these apart.
+fn chooser(running: &[Running]) -> &'static str {
+    let mut names: Vec<&str> = running.iter().map(|running| running.robot.as_str()).collect();
+    names.sort_unstable();
+    let differ = names.windows(2).all(|pair| pair[0] != pair[1]);
+    if differ { "--robot NAME or --run-dir DIR" } else { "--run-dir DIR" }
+}
+
+/// Every running robot that may be meant, newest first; at least one.
+fn candidates(which: &WhichRun) -> Result<Vec<Running>, Failure> {
     if let Some(run_dir) = &which.run_dir {
-        return named(run_dir).ok_or_else(|| {
+        return named(run_dir).map(|running| vec![running]).ok_or_else(|| {
             Failure::misuse(format!(
                 "{}: expected the folder of a run, found no valid {ROBOT_FILE} in it \
                  (`continuon sim` prints the folder of its run)",
@@ -98,17 +144,20 @@ pub fn find(which: &WhichRun) -> Result<Running, Failure> {
     choose(running(&[Path::new(RUNS), Path::new(SERVICES)]), which.robot.as_deref())
 }
 
-fn choose(mut found: Vec<Running>, robot: Option<&str>) -> Result<Running, Failure> {
+fn choose(found: Vec<Running>, robot: Option<&str>) -> Result<Vec<Running>, Failure> {
     let Some(robot) = robot else {
-        return found.into_iter().next().ok_or_else(|| {
-            Failure::not_possible(format!(
+        if found.is_empty() {
+            return Err(Failure::not_possible(format!(
                 "no robot runs: looked for {SEGMENTS_SOCKET} in the folders of {RUNS}/ and {SERVICES}/ \
                  (start one with `continuon sim`, or name its folder with --run-dir)"
-            ))
-        });
+            )));
+        }
+        return Ok(found);
     };
-    if let Some(place) = found.iter().position(|running| running.robot == robot) {
-        return Ok(found.swap_remove(place));
+    let (meant, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|running| running.robot == robot);
+    if !meant.is_empty() {
+        return Ok(meant);
     }
     let names: Vec<&str> = found.iter().map(|running| running.robot.as_str()).collect();
     let nearest = rt_config::nearest(robot, names.iter().copied())
@@ -160,7 +209,7 @@ fn is_listened_to(socket: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROBOT_FILE, Running, SEGMENTS_SOCKET, choose, create, running};
+    use super::{ROBOT_FILE, Running, SEGMENTS_SOCKET, choose, chooser, create, running};
     use rt_config::Robot;
     use std::fs;
     use std::os::unix::net::UnixListener;
@@ -202,9 +251,24 @@ mod tests {
     #[test]
     fn a_name_that_does_not_run_is_refused_with_the_nearest_that_does() {
         let donkey = || vec![Running { run_dir: "/x".into(), robot: "sim-donkey".to_owned() }];
-        assert_eq!(choose(donkey(), None).expect("the newest").robot, "sim-donkey");
+        assert_eq!(choose(donkey(), None), Ok(donkey()));
         let error = choose(donkey(), Some("sim-donky")).expect_err("a typing error");
         assert!(error.message.contains("nearest valid name: sim-donkey"), "{error}");
         assert!(choose(Vec::new(), None).expect_err("none").message.contains("no robot runs"));
+    }
+
+    #[test]
+    fn a_name_leaves_only_those_that_have_it_and_equal_names_are_told_apart_by_folder() {
+        let named = |robot: &str, run_dir: &str| Running {
+            run_dir: run_dir.into(),
+            robot: robot.to_owned(),
+        };
+        let found = [named("a", "/3"), named("b", "/2"), named("a", "/1")];
+        let meant = choose(found.to_vec(), Some("a")).expect("two");
+        assert_eq!(meant, [named("a", "/3"), named("a", "/1")]);
+        assert_eq!(choose(found.to_vec(), None).expect("all").len(), 3);
+        assert_eq!(chooser(&meant), "--run-dir DIR");
+        assert_eq!(chooser(&found), "--run-dir DIR");
+        assert_eq!(chooser(&found[..2]), "--robot NAME or --run-dir DIR");
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
 use support::{Installed, stderr, stdout};
 
 #[test]
@@ -156,4 +157,34 @@ fn config_checks_explains_and_prints_a_schema() {
     let output = installed.run(&["config", "explain", "right.json"]);
     assert!(stdout(&output).contains("period_us"), "{}", stdout(&output));
     assert_eq!(installed.run(&["config", "check", "none.json"]).status.code(), Some(2));
+}
+
+#[test]
+fn of_several_robots_that_run_only_a_stop_may_take_the_newest() {
+    let installed = Installed::new();
+    let mut listeners = Vec::new();
+    for run in ["runs/1-one", "runs/2-other"] {
+        let dir = installed.path(run);
+        std::fs::create_dir_all(&dir).expect("a folder");
+        let robot = rt_config::Robot::resolve("sim-donkey").expect("built in");
+        std::fs::write(dir.join("robot.json"), robot.json()).expect("written");
+        let socket = dir.join(rt_shm::protocol::SEGMENTS_SOCKET);
+        listeners.push(UnixListener::bind(socket).expect("bound"));
+    }
+    for args in [&["arm"][..], &["reset"], &["arm", "--robot", "sim-donkey"], &["top", "--once"]] {
+        let output = installed.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        for part in ["1-one", "2-other", "--run-dir"] {
+            assert!(stderr(&output).contains(part), "{part} in {}", stderr(&output));
+        }
+    }
+    // Nobody answers there; but they were chosen, and asked.
+    for stop in ["estop", "disarm"] {
+        let output = installed.run(&[stop]);
+        assert_eq!(output.status.code(), Some(3), "{stop}: {}", stderr(&output));
+        assert!(stderr(&output).contains("untouched: sim-donkey in"), "{}", stderr(&output));
+    }
+    drop(listeners.pop());
+    let output = installed.run(&["arm"]);
+    assert_eq!(output.status.code(), Some(3), "the only one: {}", stderr(&output));
 }

@@ -49,7 +49,10 @@ async fn drive(args: Args) -> Result<Outcome, Failure> {
     let track = Track::resolve(&args.track, args.scale)?;
     let mut sidecar = Sidecar::start(PILOT, &args.common).await?;
     loop {
-        let mut link = Link::attach(&mut sidecar).await?;
+        let Some(mut link) = Link::attach(&mut sidecar).await? else {
+            sidecar.attach_again().await?;
+            continue;
+        };
         let mut pilot = Pilot::new(sidecar.robot(), &track);
         let period = Duration::from_secs(1) / sidecar.robot().file().pilot.rate_hz.max(1);
         let report = sidecar.report().clone();
@@ -82,14 +85,14 @@ struct Link {
 }
 
 impl Link {
-    async fn attach(sidecar: &mut Sidecar) -> Result<Self, Failure> {
+    /// `None` if the loop has gone meanwhile.
+    async fn attach(sidecar: &mut Sidecar) -> Result<Option<Self>, Failure> {
         let topic = Source::Pilot.index().and_then(|place| COMMANDS.get(place));
         let topic = topic.ok_or_else(|| Failure::not_possible("no command slot for the pilot"))?;
-        Ok(Self {
-            telemetry: sidecar.patiently(|client| client.ring_reader(&TELEMETRY)).await?,
-            command: sidecar.patiently(|client| client.slot_writer(topic)).await?,
-            newest: None,
-        })
+        let telemetry = sidecar.patiently(|client| client.ring_reader(&TELEMETRY)).await?;
+        let Some(telemetry) = telemetry else { return Ok(None) };
+        let command = sidecar.patiently(|client| client.slot_writer(topic)).await?;
+        Ok(command.map(|command| Self { telemetry, command, newest: None }))
     }
 
     /// Answers on the grid; what it missed while it did not run is not caught up. Returns once a

@@ -96,7 +96,9 @@ impl Sidecar {
             signals,
             robot,
         };
-        sidecar.attach_heartbeat().await?;
+        while !sidecar.attach_heartbeat().await? {
+            sidecar.connect_again().await?;
+        }
         info!("attached to {} in {}", sidecar.robot.name(), sidecar.run_dir.display());
         Ok(sidecar)
     }
@@ -124,16 +126,26 @@ impl Sidecar {
         &self.report
     }
 
-    /// Gets a segment, and waits as for the loop itself while it is busy or not yet written.
+    /// Gets a segment, and waits as for the loop itself while it is busy or not yet written. `None`
+    /// if the loop has gone meanwhile, as [`End::LoopGone`]: no patience brings this one back.
     ///
     /// # Errors
     /// [`Failure`] with the last refusal.
     pub async fn patiently<T>(
         &mut self,
         mut get: impl FnMut(&mut Client) -> Result<T, ShmError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<Option<T>, Failure> {
         let client = &mut self.client;
-        patiently(self.attach_limit, &mut self.signals, || get(client)).await
+        let attempt = || match get(client) {
+            Ok(got) => Ok(Some(got)),
+            // Whether its last words were heard or not.
+            Err(error) if error.can_pass() && !client.is_open() => {
+                info!("the loop has gone: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        };
+        patiently(self.attach_limit, &mut self.signals, attempt).await
     }
 
     /// Waits until this sidecar is told to end, or the loop has gone. Safe to use in `select!`.
@@ -152,11 +164,20 @@ impl Sidecar {
     pub async fn attach_again(&mut self) -> Result<(), Failure> {
         self.heart.detach();
         self.report.set(|report| report.state = SidecarState::Starting);
+        loop {
+            self.connect_again().await?;
+            if self.attach_heartbeat().await? {
+                break;
+            }
+        }
+        info!("attached again to {}", self.robot.name());
+        Ok(())
+    }
+
+    async fn connect_again(&mut self) -> Result<(), Failure> {
         let (run_dir, robot, name) = (&self.run_dir, self.robot.name(), self.name);
         let connect = || Client::connect(run_dir, robot, name);
         self.client = patiently(self.attach_limit, &mut self.signals, connect).await?;
-        self.attach_heartbeat().await?;
-        info!("attached again to {}", self.robot.name());
         Ok(())
     }
 
@@ -166,13 +187,15 @@ impl Sidecar {
         self.heart.beat();
     }
 
-    async fn attach_heartbeat(&mut self) -> Result<(), Failure> {
+    /// False if the loop has gone again.
+    async fn attach_heartbeat(&mut self) -> Result<bool, Failure> {
         let topic = heartbeat_index(self.name).and_then(|index| HEARTBEATS.get(index));
         if let Some(topic) = topic {
             let slot = self.patiently(|client| client.slot_writer::<Heartbeat>(topic)).await?;
+            let Some(slot) = slot else { return Ok(false) };
             self.heart.attach(slot);
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -4,7 +4,8 @@
 mod common;
 
 use common::{NAME, ROBOT, TestLoop, args, block_on};
-use rt_wire::SidecarState;
+use rt_wire::topics::TELEMETRY;
+use rt_wire::{SidecarState, Telemetry};
 use sidecar::{CommonArgs, End, Failure, Outcome, Sidecar};
 use std::time::Duration;
 
@@ -91,6 +92,20 @@ fn sidecar_notices_that_the_loop_has_gone_and_attaches_to_the_next_one() {
         next_loop.heartbeat(NAME, |beat| beat.sequence >= 1).await;
         assert!(sidecar.client().is_open());
         next_loop.end();
+    });
+}
+
+#[test]
+fn segment_of_a_loop_that_has_gone_meanwhile_is_no_segment_and_costs_no_patience() {
+    let dir = tempfile::tempdir().unwrap();
+    let the_loop = TestLoop::start(dir.path());
+    block_on(async {
+        let mut sidecar = Sidecar::start(NAME, &args(dir.path(), 600)).await.unwrap();
+        the_loop.end();
+        let get = sidecar.patiently(|client| client.ring_reader::<Telemetry>(&TELEMETRY));
+        let got = tokio::time::timeout(Duration::from_secs(20), get).await;
+        assert!(got.expect("it does not wait for this one").unwrap().is_none());
+        assert_eq!(sidecar.until_end().await, End::LoopGone);
     });
 }
 

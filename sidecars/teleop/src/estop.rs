@@ -84,29 +84,33 @@ fn ask(run_dir: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{channel, serve};
+    use super::{Sender, channel, serve};
+
+    /// How often `serve` asks, of a loop that answers from the `answers_from`th time on. It was pulled
+    /// twice before, and `meanwhile` times while it asked first; after that nobody pulls any more.
+    fn asked(meanwhile: usize, answers_from: usize) -> usize {
+        let (pull, pulled) = channel();
+        let pulls = |pull: &Sender<()>, times: usize| {
+            (0..times).for_each(|_| pull.send(()).expect("it listens"));
+        };
+        pulls(&pull, 2);
+        let (mut pull, mut asked) = (Some(pull), 0);
+        serve(&pulled, || {
+            asked += 1;
+            // Given up here, so that it ends whatever it asks after this.
+            if let Some(pull) = pull.take() {
+                pulls(&pull, meanwhile);
+            }
+            asked >= answers_from
+        });
+        asked
+    }
 
     #[test]
     fn what_is_pulled_while_nobody_answers_is_asked_again_and_what_is_answered_is_not() {
-        let (pull, pulled) = channel();
-        let mut pull = Some(pull);
-        let mut pulls = |times: usize| {
-            (0..times).for_each(|_| pull.as_ref().expect("a line").send(()).expect("it listens"));
-            if times == 3 {
-                // Nobody pulls any more.
-                pull = None;
-            }
-        };
-        pulls(2);
-        let mut asked = 0;
-        serve(&pulled, || {
-            asked += 1;
-            match asked {
-                1 => pulls(1),
-                _ => pulls(3),
-            }
-            asked > 1
-        });
-        assert_eq!(asked, 2);
+        assert_eq!(asked(1, 2), 2, "pulled while nobody answered");
+        assert_eq!(asked(3, 2), 2, "three times, and one wish");
+        assert_eq!(asked(3, 1), 1, "pulled while it was answered");
+        assert_eq!(asked(0, 2), 1, "nobody pulled again");
     }
 }

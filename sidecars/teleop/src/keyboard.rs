@@ -3,9 +3,11 @@
 //! A terminal tells no release, and repeats only the key that was pressed last. So a key counts as
 //! held for `key_first_hold_ms` after its first press (a terminal waits before it repeats) and for
 //! `key_hold_ms` after each repeat; a release, where one is told, ends it early and never late. Any
-//! driving key that counts as held is the dead-man switch. Nothing is held by memory alone: the
-//! throttle lives on beside a steering key, because the terminal tells no more of it, and dies with
-//! the last key. Tests: below.
+//! driving key that counts as held is the dead-man switch. Nothing is held by memory alone: beside a
+//! steering key, where the terminal tells no more of the throttle key, the throttle fades (after its
+//! key's own time, to nothing within `FADES_WITHIN_NS`, until that key is heard again), and it dies
+//! with the last key. Only where the terminal has shown that it tells the arrows' releases does it
+//! stay until one comes. Tests: below.
 //!
 //! | key | means |
 //! |---|---|
@@ -15,7 +17,7 @@
 //! | `d`, `x` | disarm |
 //! | space | e-stop |
 //! | `r` | reset |
-//! | `q`, Ctrl-D | ends teleop |
+//! | `q`, Ctrl-D, Ctrl-\ | ends teleop |
 
 use crate::Intent;
 use rt_config::Teleop;
@@ -24,6 +26,8 @@ use terminal::{Act, Key, KeyEvent};
 
 /// A key that asks once is told for this long, so that no single lost command loses it.
 const TOLD_FOR_NS: u64 = 200_000_000;
+/// A throttle of whose key nothing is heard any more: long enough for a bend, too short to circle on.
+const FADES_WITHIN_NS: u64 = 2_000_000_000;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub fn meaning(key: Key) -> Option<Does> {
         Key::Char('d' | 'D' | 'x' | 'X') => Does::Disarm,
         Key::Char(' ') => Does::Estop,
         Key::Char('r') => Does::Reset,
-        Key::Char('q' | '\u{4}') => Does::Quit,
+        Key::Char('q' | '\u{4}' | '\u{1c}') => Does::Quit,
         Key::Char(_) | Key::Escape => return None,
     })
 }
@@ -84,6 +88,11 @@ pub struct Keyboard {
     /// In the order of [`HELD`].
     heard: [Option<Heard>; HELD.len()],
     throttle: f32,
+    /// When a throttle key was last heard, and whether it was an arrow.
+    throttle_at: MonoNs,
+    throttle_by_arrow: bool,
+    /// The terminal has told a repeat or a release as such: it will tell an arrow's release.
+    arrows_tell: bool,
     steering: f32,
     disarm_at: Option<MonoNs>,
     estop_at: Option<MonoNs>,
@@ -103,6 +112,9 @@ impl Keyboard {
             first_hold_ns: hold_ns.max(u64::from(teleop.key_first_hold_ms) * 1_000_000),
             heard: [None; HELD.len()],
             throttle: 0.0,
+            throttle_at: MonoNs(0),
+            throttle_by_arrow: false,
+            arrows_tell: false,
             steering: 0.0,
             disarm_at: None,
             estop_at: None,
@@ -113,6 +125,11 @@ impl Keyboard {
     pub fn key(&mut self, event: KeyEvent, now: MonoNs) {
         let Some(does) = meaning(event.key) else { return };
         self.forget(now);
+        let is_arrow = matches!(event.key, Key::Up | Key::Down | Key::Left | Key::Right);
+        self.arrows_tell |= is_arrow && event.act != Act::Press;
+        if matches!(does, Does::Forward | Does::Backward) {
+            (self.throttle_at, self.throttle_by_arrow) = (now, is_arrow);
+        }
         match (does, event.act) {
             (Does::Disarm, Act::Press | Act::Repeat) => self.disarm_at = Some(now),
             (Does::Estop, Act::Press | Act::Repeat) => self.estop_at = Some(now),
@@ -177,6 +194,16 @@ impl Keyboard {
         }
     }
 
+    /// How much is left of a throttle whose key the terminal tells no more of.
+    fn left_of_throttle(&self, now: MonoNs) -> f32 {
+        if self.throttle_by_arrow && self.arrows_tell {
+            return 1.0;
+        }
+        let silent_ns = now.since(self.throttle_at).saturating_sub(self.first_hold_ns);
+        let left_ns = FADES_WITHIN_NS.saturating_sub(silent_ns);
+        (left_ns as f64 / FADES_WITHIN_NS as f64) as f32
+    }
+
     /// What the person wants at `now`.
     pub fn intent(&mut self, now: MonoNs) -> Intent {
         self.forget(now);
@@ -185,7 +212,7 @@ impl Keyboard {
             // How long a key counts is decided above; the terminal itself is here.
             seen_at: now,
             steering: self.steering,
-            throttle: self.throttle,
+            throttle: self.throttle * self.left_of_throttle(now),
             dead_man: self.heard.iter().any(Option::is_some),
             arm: self.is_held(Does::Arm),
             disarm: told(self.disarm_at),
@@ -263,11 +290,49 @@ mod tests {
         let mut keyboard = keyboard();
         keyboard.key(press(Key::Up), at(0));
         keyboard.key(press(Key::Left), at(600));
-        keyboard.key(press(Key::Left), at(1200));
-        let steers = keyboard.intent(at(1300));
+        let steers = keyboard.intent(at(700));
         assert_eq!((steers.throttle, steers.steering), (1.0, 1.0));
+        keyboard.key(press(Key::Left), at(1200));
         let after = keyboard.intent(at(1501));
         assert_eq!((after.throttle, after.steering, after.dead_man), (0.0, 0.0, false));
+    }
+
+    /// Steers to the left from 600 ms on, repeated by the terminal, and tells the throttle at `until`.
+    fn throttle_beside_left(keyboard: &mut Keyboard, until: u64) -> f32 {
+        for ms in (600..=until).step_by(100) {
+            keyboard.key(press(Key::Left), at(ms));
+        }
+        let steers = keyboard.intent(at(until));
+        assert_eq!((steers.dead_man, steers.steering), (true, 1.0), "at {until} ms");
+        steers.throttle
+    }
+
+    #[test]
+    fn throttle_that_is_told_no_more_fades_beside_a_steering_key_until_it_is_pressed_again() {
+        let mut keyboard = keyboard();
+        keyboard.key(press(Key::Up), at(0));
+        assert_eq!(throttle_beside_left(&mut keyboard.clone(), 700), 1.0);
+        assert_eq!(throttle_beside_left(&mut keyboard.clone(), 1700), 0.5);
+        assert_eq!(throttle_beside_left(&mut keyboard, 2700), 0.0);
+        assert_eq!(throttle_beside_left(&mut keyboard, 9000), 0.0);
+        keyboard.key(press(Key::Up), at(9010));
+        assert_eq!(keyboard.intent(at(9010)).throttle, 1.0);
+    }
+
+    #[test]
+    fn throttle_stays_beside_a_steering_key_where_its_release_will_be_told() {
+        let mut keyboard = keyboard();
+        keyboard.key(press(Key::Up), at(0));
+        keyboard.key(KeyEvent { key: Key::Up, act: Act::Repeat }, at(500));
+        assert_eq!(throttle_beside_left(&mut keyboard, 9000), 1.0);
+        keyboard.key(KeyEvent { key: Key::Up, act: Act::Release }, at(9010));
+        assert_eq!(keyboard.intent(at(9010)).throttle, 0.0);
+        // Of letters no terminal tells it.
+        keyboard.key(press(Key::Char('i')), at(9020));
+        for ms in (9100..13_000).step_by(100) {
+            keyboard.key(press(Key::Left), at(ms));
+        }
+        assert_eq!(keyboard.intent(at(13_000)).throttle, 0.0);
     }
 
     #[test]
@@ -294,8 +359,9 @@ mod tests {
             assert!(keyboard.intent(at(0)).disarm && !keyboard.intent(at(0)).dead_man);
             assert!(!keyboard.intent(at(201)).disarm);
         }
-        for (key, does) in [('r', Does::Reset), ('q', Does::Quit), ('\u{4}', Does::Quit)] {
-            assert_eq!(meaning(Key::Char(key)), Some(does));
+        assert_eq!(meaning(Key::Char('r')), Some(Does::Reset));
+        for key in ['q', '\u{4}', '\u{1c}'] {
+            assert_eq!(meaning(Key::Char(key)), Some(Does::Quit));
         }
         assert_eq!(meaning(Key::Char('z')), None);
     }

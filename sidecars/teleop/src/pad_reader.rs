@@ -3,12 +3,22 @@
 //! A thread of its own, because opening a device may wait. It publishes what the person wants at
 //! each event and, as a sign of life, several times within the driver's limit for an old source; an
 //! unplugged pad is `None` at once. An e-stop does not wait for anybody who reads what it publishes.
+//!
+//! *What the sign of life means.* That the kernel still lists the device, and no more. A pad behind a
+//! radio that is carried out of range, or whose battery dies, stays listed with switch and sticks as
+//! last heard, until the radio gives the link up: a Bluetooth link by default after 20 s (0x7d00
+//! slots of 0.625 ms), the receiver of a USB radio when it likes, or never. Until then the car drives
+//! on. No limit on silence mends that: the kernel tells changes only, so a thumb that holds full
+//! throttle on a straight is as silent as a pad out of range, and would be let go in mid-drive. So
+//! who drives by radio keeps the mushroom button within reach, or uses a cable; teleop says so when
+//! it finds a pad on Bluetooth.
+//!
 //! Tests: with a pad made by uinput in the tests crate, where the kernel lets one be made.
 
 use crate::Intent;
 use crate::estop::EstopLine;
 use crate::pad::Pad;
-use evdev::{Device, EventSummary};
+use evdev::{BusType, Device, EventSummary};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rt_config::TeleopPad;
@@ -17,6 +27,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
+use tracing::warn;
 
 /// How often a pad that is there says so.
 const ALIVE_EVERY_MS: u8 = 20;
@@ -88,6 +99,12 @@ fn take_state(device: &Device, pad: &mut Pad) -> std::io::Result<()> {
 
 /// Reads until the pad is gone.
 fn read(mut device: Device, mut pad: Pad, tell: &watch::Sender<PadSeen>, estop: &EstopLine) {
+    if device.input_id().bus_type() == BusType::BUS_BLUETOOTH {
+        warn!(
+            "the gamepad is on Bluetooth: out of range it counts as held until the radio gives it \
+             up, which may take 20 s; keep the emergency stop within reach, or use a cable"
+        );
+    }
     let name = Some(device.name().unwrap_or("a pad without a name").to_owned());
     while !tell.is_closed() {
         let intent = Some(pad.intent(mono_now()));

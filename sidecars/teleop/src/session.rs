@@ -36,7 +36,8 @@ Examples, beside a running fast-loop:
 
 Keys: arrows (or i k j l) drive, h holds the dead-man switch alone, a arm (hold it until Active),
 d or x disarm, space e-stop, r reset, q quit. The car stops when no key is held: a terminal tells no
-release, so a key counts for as long as `teleop.key_hold_ms` of the robot file says.
+release, so a key counts for as long as `teleop.key_hold_ms` of the robot file says, and a throttle
+beside a steering key fades within seconds: press its own key again.
 
 Exit codes: 0 ended as told, 2 misuse, 3 not possible here (and why)."
 )]
@@ -81,16 +82,15 @@ pub async fn drive(args: Args) -> Result<Outcome, Failure> {
     let mut seat = Seat::new(&robot, sources)?;
     let period = Duration::from_secs(1) / robot.file().teleop.rate_hz.max(1);
     loop {
-        let mut link = Link::attach(&mut sidecar).await?;
-        let report = sidecar.report().clone();
-        report.set(|report| report.state = SidecarState::Running);
-        let end = tokio::select! {
-            end = sidecar.until_end() => end,
-            _ = hangup.recv() => End::Told,
-            left = seat.sit(&mut link, period, &report) => { left?; End::Told }
-        };
-        match end {
-            End::Told => {
+        if let Some(mut link) = Link::attach(&mut sidecar).await? {
+            let report = sidecar.report().clone();
+            report.set(|report| report.state = SidecarState::Running);
+            let end = tokio::select! {
+                end = sidecar.until_end() => end,
+                _ = hangup.recv() => End::Told,
+                left = seat.sit(&mut link, period, &report) => { left?; End::Told }
+            };
+            if end == End::Told {
                 seat.leave();
                 tokio::select! {
                     // First in any case: the loop is asked to stop, however often we are told to end.
@@ -101,15 +101,14 @@ pub async fn drive(args: Args) -> Result<Outcome, Failure> {
                 sidecar.stopping();
                 return Ok(Outcome::Done);
             }
-            End::LoopGone => {
-                seat.told = None;
-                seat.draw();
-                tokio::select! {
-                    attached = sidecar.attach_again() => attached?,
-                    () = seat.sources.left() => return Ok(Outcome::Done),
-                    _ = hangup.recv() => return Ok(Outcome::Done),
-                }
-            }
+        }
+        // The loop has gone.
+        seat.told = None;
+        seat.draw();
+        tokio::select! {
+            attached = sidecar.attach_again() => attached?,
+            () = seat.sources.left() => return Ok(Outcome::Done),
+            _ = hangup.recv() => return Ok(Outcome::Done),
         }
     }
 }
@@ -175,7 +174,12 @@ impl Seat {
                 _ = grid.tick() => false,
                 wants_to_leave = self.sources.news() => wants_to_leave,
             };
-            link.drain(&mut self.told)?;
+            if let Err(deaf) = link.drain(&mut self.told) {
+                // Who hears no more of the car does not leave it driving, either.
+                self.driver.end();
+                self.speak(mono_now(), link);
+                return Err(deaf);
+            }
             if wants_to_leave || self.sources.have_ended() {
                 self.leave();
             }
@@ -252,13 +256,14 @@ struct Link {
 }
 
 impl Link {
-    async fn attach(sidecar: &mut Sidecar) -> Result<Self, Failure> {
+    /// `None` if the loop has gone meanwhile.
+    async fn attach(sidecar: &mut Sidecar) -> Result<Option<Self>, Failure> {
         let topic = Source::Teleop.index().and_then(|place| COMMANDS.get(place));
         let topic = topic.ok_or_else(|| Failure::not_possible("no command slot for teleop"))?;
-        Ok(Self {
-            telemetry: sidecar.patiently(|client| client.ring_reader(&TELEMETRY)).await?,
-            command: sidecar.patiently(|client| client.slot_writer(topic)).await?,
-        })
+        let telemetry = sidecar.patiently(|client| client.ring_reader(&TELEMETRY)).await?;
+        let Some(telemetry) = telemetry else { return Ok(None) };
+        let command = sidecar.patiently(|client| client.slot_writer(topic)).await?;
+        Ok(command.map(|command| Self { telemetry, command }))
     }
 
     /// Reads to the end of the ring: only the newest record counts.

@@ -3,8 +3,8 @@
 //! *What it decides.* When keys may be taken at all (stdin is a terminal, and we are in its
 //! foreground), and which bytes are which key. *What it must never do.* Leave the terminal changed,
 //! by whichever way we return (a process that is killed outright gives nothing back: whoever started
-//! it may, with [`Found`]); take Ctrl-C or Ctrl-Z from the person; touch a terminal that another job
-//! owns.
+//! it may, with [`Found`]); take Ctrl-C or Ctrl-Z from the person (Ctrl-\ is a key: its signal would
+//! kill us before anything is given back); touch a terminal that another job owns.
 //!
 //! ```text
 //! bytes ─▶ Decoder ─▶ KeyEvent ─▶ who listens        Keys::take ─▶ … ─▶ dropped: as it was found
@@ -25,7 +25,9 @@ pub use decode::{Act, Decoder, Key, KeyEvent};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
+use nix::sys::termios::{
+    self, _POSIX_VDISABLE, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios,
+};
 use nix::unistd::{getpgrp, read, tcgetpgrp};
 use std::fmt;
 use std::fs::File;
@@ -70,6 +72,8 @@ pub struct Found {
     modes: Termios,
     /// Never waits: a terminal that takes no text must not keep a process from its end.
     tty: File,
+    /// Somebody has asked for releases, and cannot take that back any more.
+    asked_for_releases: bool,
 }
 
 impl Found {
@@ -91,7 +95,14 @@ impl Found {
         let refused = |error: std::io::Error| {
             NoKeys::Refused(error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))
         };
-        Ok(Self { modes, tty: tty.map_err(refused)? })
+        Ok(Self { modes, tty: tty.map_err(refused)?, asked_for_releases: false })
+    }
+
+    /// Who had taken the keys of this terminal was killed: what it asked of the terminal is taken
+    /// back here. Whoever ends in order has done so, and the terminal counts: twice would take from
+    /// the shell what the shell had asked for.
+    pub fn taker_was_killed(&mut self) {
+        self.asked_for_releases = true;
     }
 }
 
@@ -109,7 +120,9 @@ impl Drop for Found {
         }
         // A terminal that is gone needs nothing given back.
         termios::tcsetattr(stdin().as_fd(), SetArg::TCSANOW, &self.modes).ok();
-        self.tty.write_all(AS_BEFORE).ok();
+        if self.asked_for_releases {
+            self.tty.write_all(AS_BEFORE).ok();
+        }
     }
 }
 
@@ -120,22 +133,25 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Takes them. Ctrl-C and Ctrl-Z stay signals, and lines are still ended as everywhere.
+    /// Takes them. Ctrl-C and Ctrl-Z stay signals, and lines are still ended as everywhere; Ctrl-\
+    /// comes as `Key::Char('\u{1c}')`.
     ///
     /// # Errors
     /// [`NoKeys`].
     pub fn take() -> Result<Self, NoKeys> {
-        let found = Found::remember()?;
+        let mut found = Found::remember()?;
         let mut modes = found.modes.clone();
         modes.local_flags &= !(LocalFlags::ICANON | LocalFlags::ECHO);
         // Ctrl-S would freeze the screen of a car that drives on.
         modes.input_flags &= !InputFlags::IXON;
+        modes.control_chars[SpecialCharacterIndices::VQUIT as usize] = _POSIX_VDISABLE;
         modes.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         let set = termios::tcsetattr(stdin().as_fd(), SetArg::TCSANOW, &modes);
         set.map_err(NoKeys::Refused)?;
         // Without it keys are taken all the same.
         (&found.tty).write_all(TELL_RELEASES).ok();
+        found.asked_for_releases = true;
         Ok(Self { _found: found })
     }
 

@@ -25,6 +25,8 @@ pub enum Ended {
     AsAsked,
     /// The loop left Active by itself.
     ByItself,
+    /// The loop left Active for a person's wish, and went into Fault after it.
+    InFault,
     /// A process ended that should not have.
     Died(&'static str),
     /// The loop told nothing any more, though its process lives.
@@ -96,9 +98,7 @@ pub fn build(facts: &Facts<'_>) -> Report {
         mode_changes: trace.mode_changes.iter().map(|change| mode_step(change, trace)).collect(),
         ended_early: trace
             .departure
-            .filter(|_| {
-                !matches!(outcome.ended, Ended::AsAsked | Ended::ByPerson | Ended::Interrupted)
-            })
+            .filter(|_| is_by_departure(outcome.ended))
             .map(|departure| ended_early(&departure, seen)),
         causes: causes(trace.causes_seen),
         interlocks: interlocks(seen),
@@ -156,16 +156,23 @@ fn judge(outcome: &Outcome, drive: Drive, episode: Option<&Episode>) -> (Verdict
     (verdict, reasons)
 }
 
+/// Whether a drive that ended so ended with the car's leaving Active, and not in spite of it.
+fn is_by_departure(ended: Ended) -> bool {
+    match ended {
+        Ended::ByItself | Ended::Died(_) | Ended::Silent => true,
+        Ended::AsAsked | Ended::InFault | Ended::ByPerson | Ended::Interrupted => false,
+    }
+}
+
 /// What the drive's end says against it; `None` where it ended as asked.
 fn told_end(ended: Ended, seen: &Seen) -> Option<(Verdict, String)> {
     match (ended, &seen.trace.departure) {
-        (Ended::AsAsked | Ended::ByPerson, _) => None,
+        // What came after a wish has words of its own.
+        (Ended::AsAsked | Ended::ByPerson | Ended::InFault, _) => None,
         (Ended::ByItself | Ended::Died(_), Some(departure)) if is_our_wish(departure, ended) => {
             let words = "the loop did not need it and drove on, until this run disarmed it";
             Some((Verdict::ProcessDied, words.to_owned()))
         }
-        // The drive itself ended by a wish; what came after it has words of its own.
-        (Ended::ByItself, Some(_)) if fault_after_the_drive(seen).is_some() => None,
         (Ended::ByItself | Ended::Died(_), Some(departure)) => {
             Some((Verdict::StoppedByItself, told_departure(departure, seen)))
         }

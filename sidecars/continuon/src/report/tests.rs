@@ -295,27 +295,42 @@ fn a_car_that_rolls_off_the_track_after_its_stop_is_a_note() {
     assert!(report.notes.iter().any(|note| note.contains("after the stop")), "{:?}", report.notes);
 }
 
+/// A drive that left Active for `cause`, and a Fault while the car stood.
+fn fault_at_rest(ended: Ended, cause: Fault) -> Report {
+    let dir = tempfile::tempdir().expect("a folder");
+    let plan = plan(dir.path(), 20);
+    let mut trace = trace(u64::MAX, 21_500, cause);
+    let mut record = Telemetry { sequence: 22_501, cycle_index: 22_501, ..Telemetry::default() };
+    record.mono_ns = MonoNs(22_501 * PERIOD_NS);
+    record.outcome.previous_mode = Mode::Disarmed.into();
+    record.outcome.mode = Mode::Fault.into();
+    record.outcome.latched_causes = FaultSet::of(Fault::DriveWrite);
+    trace.add(&record);
+    let processes = vec![process("fast-loop")];
+    let outcome = Outcome { ended, seen: seen(trace), processes, logger: None };
+    write_episode(&plan, 22_501);
+    report_of(&outcome, &plan)
+}
+
 #[test]
 fn a_fault_after_a_persons_stop_is_no_success_and_is_told_by_its_own_cause() {
-    for ended in [Ended::ByItself, Ended::ByPerson] {
-        let dir = tempfile::tempdir().expect("a folder");
-        let plan = plan(dir.path(), 20);
-        let mut trace = trace(u64::MAX, 21_500, Fault::DisarmRequested);
-        let mut record =
-            Telemetry { sequence: 22_501, cycle_index: 22_501, ..Telemetry::default() };
-        record.mono_ns = MonoNs(22_501 * PERIOD_NS);
-        record.outcome.previous_mode = Mode::Disarmed.into();
-        record.outcome.mode = Mode::Fault.into();
-        record.outcome.latched_causes = FaultSet::of(Fault::DriveWrite);
-        trace.add(&record);
-        let processes = vec![process("fast-loop")];
-        let outcome = Outcome { ended, seen: seen(trace), processes, logger: None };
-        write_episode(&plan, 22_501);
-        let report = report_of(&outcome, &plan);
+    for ended in [Ended::InFault, Ended::ByPerson] {
+        let report = fault_at_rest(ended, Fault::DisarmRequested);
         assert_eq!(report.verdict, Verdict::StoppedByItself);
         assert_eq!(report.reasons.len(), 1, "{:?}", report.reasons);
         assert!(report.reasons[0].contains("DriveWrite"), "{:?}", report.reasons);
+        assert_eq!(report.ended_early, None, "the person's stop ended nothing");
     }
+}
+
+#[test]
+fn a_fault_after_a_stop_that_nobody_wished_hides_neither_of_the_two() {
+    let report = fault_at_rest(Ended::ByItself, Fault::OwnerStale);
+    let reasons = report.reasons.join("\n");
+    assert_eq!(report.reasons.len(), 2, "{reasons}");
+    assert!(reasons.contains("OwnerStale") && reasons.contains("DriveWrite"), "{reasons}");
+    let early = report.ended_early.expect("it stopped by itself");
+    assert_eq!(early.causes, ["OwnerStale"]);
 }
 
 #[test]

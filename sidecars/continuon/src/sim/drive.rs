@@ -54,11 +54,30 @@ pub struct Outcome {
 /// The run could not be begun, or the car could not be armed. All processes are stopped then, too.
 pub fn whole_run(
     plan: &Plan,
-    terminal: &Terminal,
+    terminal: &mut Terminal,
     ends: &mut EndRequests,
     progress: &Progress,
 ) -> Result<Outcome, Failure> {
     let mut fleet = Fleet::start(plan, terminal.hands(), ends, progress)?;
+    let ended = from_start_to_rest(plan, terminal, &mut fleet, ends, progress);
+    fleet.stop();
+    if fleet.driver_was_killed() {
+        terminal.driver_was_killed();
+    }
+    let ended = ended?;
+    let processes = fleet.process_ends();
+    let logger = fleet.logger_json();
+    let seen = fleet.seen().clone();
+    Ok(Outcome { ended, seen, processes, logger })
+}
+
+fn from_start_to_rest(
+    plan: &Plan,
+    terminal: &Terminal,
+    fleet: &mut Fleet,
+    ends: &mut EndRequests,
+    progress: &Progress,
+) -> Result<Ended, Failure> {
     if let Some(lack) = report::not_realtime(&fleet.seen()) {
         progress.note(&lack);
     }
@@ -67,20 +86,16 @@ pub fn whole_run(
     }
     if plan.person_drives() {
         progress.stage("waiting for the person who drives to arm");
-        await_person(&mut fleet, ends)?;
+        await_person(fleet, ends)?;
     } else {
         progress.stage("arming");
-        arm(plan, &mut fleet, ends)?;
+        arm(plan, fleet, ends)?;
     }
     progress.drive(plan.seconds);
-    let ended = drive(plan, terminal, &mut fleet, ends, progress);
+    let ended = drive(plan, terminal, fleet, ends, progress);
     progress.stage("stopping");
-    come_to_rest(plan, &mut fleet, &ended);
-    fleet.stop();
-    let processes = fleet.process_ends();
-    let logger = fleet.logger_json();
-    let seen = fleet.seen().clone();
-    Ok(Outcome { ended, seen, processes, logger })
+    come_to_rest(plan, fleet, &ended);
+    Ok(ended)
 }
 
 /// Asks until Active is reached.
@@ -162,7 +177,7 @@ fn drive(
     let asked_ns = u64::from(plan.seconds) * 1_000_000_000;
     let (mut heard, mut heard_at) = (0_u64, Instant::now());
     loop {
-        let (driven_ns, sequence, departed, moving) = {
+        let (driven_ns, sequence, departed, is_in_fault) = {
             let seen = fleet.seen();
             let trace = &seen.trace;
             let by_person =
@@ -170,14 +185,16 @@ fn drive(
             (
                 since_active_ns(&seen),
                 trace.newest.sequence,
-                // Nobody arms a car in Fault again, whatever it had stopped for before.
-                trace.newest.mode == Some(Mode::Fault)
-                    || trace.departure.is_some_and(|departure| !by_person(departure)),
-                moving_line(&seen),
+                trace.departure.is_some_and(|departure| !by_person(departure)),
+                trace.newest.mode == Some(Mode::Fault),
             )
         };
         if departed {
             return Ended::ByItself;
+        }
+        // Nobody arms a car in Fault again, whatever it had stopped for before.
+        if is_in_fault {
+            return Ended::InFault;
         }
         if let Some(keys) = terminal.keys() {
             for answer in keys.answers() {
@@ -204,7 +221,7 @@ fn drive(
         } else if heard_at.elapsed() >= SILENCE {
             return Ended::Silent;
         }
-        progress.driven(seconds(driven_ns.unwrap_or_default()), || moving);
+        progress.driven(seconds(driven_ns.unwrap_or_default()), || moving_line(&fleet.seen()));
         sleep(LOOK_EVERY);
     }
 }
@@ -248,7 +265,9 @@ fn is_persons(departure: &Departure, drive: Drive) -> bool {
         .and(Fault::DeadManReleased, drives)
         .and(Fault::OwnerReleased, drives);
     let stops = |fault: &Fault| !matches!(fault.severity(), Severity::Warning);
-    departure.change.causes.faults().filter(stops).all(|fault| wishes.contains(fault))
+    let mut causes = departure.change.causes.faults().filter(stops).peekable();
+    // A stop that nothing caused is nobody's wish.
+    causes.peek().is_some() && causes.all(|fault| wishes.contains(fault))
 }
 
 fn stands(seen: &Seen) -> bool {
@@ -316,6 +335,14 @@ mod tests {
             let departure = left_for(cause);
             assert_eq!(is_persons(&departure, Drive::Pilot), with_pilot, "{cause:?}");
             assert_eq!(is_persons(&departure, Drive::Teleop), with_teleop, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_stop_that_only_a_warning_stands_beside_is_nobodys_wish() {
+        let departure = left_for(Fault::NotRealtime);
+        for drive in [Drive::Pilot, Drive::Teleop] {
+            assert!(!is_persons(&departure, drive));
         }
     }
 }

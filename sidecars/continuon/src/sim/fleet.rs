@@ -104,6 +104,12 @@ impl Fleet {
         self.guests.iter_mut().any(|guest| guest.name() == TELEOP && guest.left())
     }
 
+    /// Whether a signal ended the one who drove.
+    #[must_use]
+    pub fn driver_was_killed(&self) -> bool {
+        self.guests.iter().any(|guest| guest.name() == self.driver && guest.was_killed())
+    }
+
     /// Lets the driver bring the car to a stop and end; the pilot does so along its line: a car
     /// that is disarmed at speed rolls on with its steering held, and in a bend that leaves the
     /// track.

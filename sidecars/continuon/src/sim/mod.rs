@@ -49,8 +49,8 @@ pub fn command(args: &SimArgs, json: bool) -> Result<Exit, Failure> {
     }
     let load_before = Load::now();
     let progress = Progress::new();
-    let terminal = Terminal::of(&plan, json);
-    let outcome = drive::whole_run(&plan, &terminal, &mut ends, &progress);
+    let mut terminal = Terminal::of(&plan, json);
+    let outcome = drive::whole_run(&plan, &mut terminal, &mut ends, &progress);
     progress.done();
     drop(terminal);
     let outcome = outcome?;

@@ -157,6 +157,12 @@ impl Process {
         left
     }
 
+    /// Whether a signal ended it, so that it could put nothing in order.
+    #[must_use]
+    pub fn was_killed(&self) -> bool {
+        self.ended.is_some_and(|status| status.signal().is_some())
+    }
+
     /// Whether it did what it was told: ended when asked, with exit code 0.
     #[must_use]
     pub fn ended_well(&self) -> bool {

@@ -45,6 +45,13 @@ impl Terminal {
         }
     }
 
+    /// The driver was killed: it has given nothing back.
+    pub fn driver_was_killed(&mut self) {
+        if let Self::Drivers(found) = self {
+            found.taker_was_killed();
+        }
+    }
+
     /// The keys, if they are the run's.
     #[must_use]
     pub fn keys(&self) -> Option<&RunKeys> {
