@@ -15,7 +15,7 @@
 //! Shown by: `tests/mirror.rs`, and the tests below `cycle.rs`.
 
 use rt_wire::{IntegrityFlags, KernelState, Limits, Record};
-use std::{ptr, slice};
+use core::{ptr, slice};
 
 const WORD_BYTES: usize = size_of::<u64>();
 
