@@ -5,11 +5,13 @@
 
 mod bench;
 mod ci;
+mod executable;
 mod fix;
 mod rel;
 mod replay_arch;
 mod sabotage;
 mod sim;
+mod symbols;
 mod tidy;
 mod workspace;
 
@@ -26,6 +28,7 @@ Examples:
   cargo xtask tidy                    what reviews forget, in under 3 s
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
+  cargo xtask symbols                 what the loop reaches in the executable that ships
   cargo xtask sabotage                plant each known bug, and show which test catches it
   cargo xtask sabotage estop          only those whose name has `estop` in it
 
@@ -62,6 +65,8 @@ enum Verb {
     },
     /// Replay one recorded drive here and under an aarch64 emulator, and compare every bit.
     ReplayArch,
+    /// Judge what the loop's thread reaches in fast-loop as it ships: no allocator, lock, I/O, panic.
+    Symbols(symbols::Args),
     /// Run the long proofs.
     #[command(subcommand)]
     Rel(rel::What),
@@ -101,6 +106,7 @@ fn main() -> ExitCode {
         Verb::Fix => fix::run(),
         Verb::Tidy { json } => tidy::run(json),
         Verb::ReplayArch => replay_arch::run(),
+        Verb::Symbols(args) => symbols::run(&args),
         Verb::Rel(what) => rel::run(&what),
         Verb::Sabotage { names, one_per_file } => sabotage::run(&names, one_per_file),
     };
