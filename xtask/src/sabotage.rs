@@ -43,7 +43,7 @@ pub(crate) fn run(names: &[String], one_per_file: bool) -> Answer {
         let mut hurt = HashSet::new();
         bugs.retain(|bug| hurt.insert(bug.hurt.clone()));
     }
-    let yard = Yard::prepare()?;
+    let yard = Yard::prepare("sabotage")?;
     let mut passes = HashMap::new();
     let mut escaped = 0;
     for bug in &bugs {
@@ -127,20 +127,25 @@ enum Verdict {
 }
 
 /// A copy of the tree, and where it is built.
-struct Yard {
+pub(crate) struct Yard {
     tree: PathBuf,
     build: PathBuf,
 }
 
 impl Yard {
-    fn prepare() -> Result<Self, String> {
-        let base = target_directory()?.join("sabotage");
+    /// The copy of this name: two that are used at a time need two names.
+    pub(crate) fn prepare(name: &str) -> Result<Self, String> {
+        let base = target_directory()?.join(name);
         fs::create_dir_all(base.join("tree"))
             .map_err(|error| format!("{}: {error}", base.display()))?;
         let base = base.canonicalize().map_err(|error| format!("{}: {error}", base.display()))?;
         let yard = Self { tree: base.join("tree"), build: base.join("build") };
         yard.sync(&files()?)?;
         Ok(yard)
+    }
+
+    pub(crate) fn tree(&self) -> &Path {
+        &self.tree
     }
 
     /// Makes the copy equal to the tree, touching only what differs: cargo goes by times.
@@ -197,7 +202,8 @@ impl Yard {
         Ok(Verdict::Caught)
     }
 
-    fn apply(&self, bug: &Bug, back: bool) -> Result<bool, String> {
+    /// Plants a bug, or takes it back; `false` where the patch does not apply.
+    pub(crate) fn apply(&self, bug: &Bug, back: bool) -> Result<bool, String> {
         let mut git = Command::new("git");
         git.current_dir(&self.tree).args(["apply", "-p1"]);
         // The copy lies inside a repository, whose root git must not take for the patch's.
