@@ -29,6 +29,11 @@ const LINK: [&str; 2] = ["-Clinker=rust-lld", "-Clinker-flavor=ld.lld"];
 /// What is linked, from the root.
 const MANIFEST: &str = "linker-notes/proof/Cargo.toml";
 const PROFILE: &str = "flash";
+/// Functions that a proof which linked must hold: one that was optimised away proves nothing.
+const KERNEL: [&str; 5] =
+    ["kernel_step", "kernel_begin", "mirror_compare", "mirror_refresh", "grid_next"];
+/// Those that need a ring or a slot.
+const SHARED: [&str; 4] = ["publish", "read_ring", "write_slot", "read_slots"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,8 +140,18 @@ impl Place {
 
     fn link(&self, target: &str) -> Result<Linked, Problem> {
         let first = self.rustc(target, &[])?;
+        let file = self.builds.join(target).join(PROFILE).join("proof");
         if first.status.success() {
-            return Ok(Linked::Whole);
+            let held = path::functions(&file)?;
+            let lacking = |name: &&str| !held.iter().any(|held| held.ends_with(&format!("::{name}")));
+            let shared = if target.starts_with("thumb") { &[][..] } else { &SHARED };
+            return match KERNEL.iter().chain(shared).find(|name| lacking(name)) {
+                None => Ok(Linked::Whole),
+                Some(name) => Err(format!(
+                    "{target}: expected a function `{name}` in what was linked, found none"
+                )
+                .into()),
+            };
         }
         let said = String::from_utf8_lossy(&first.stderr).into_owned();
         let symbols = undefined(&said);
@@ -152,7 +167,6 @@ impl Place {
             eprint!("{}", String::from_utf8_lossy(&second.stderr));
             return Err(format!("{target}: no path could be told: see above").into());
         }
-        let file = self.builds.join(target).join(PROFILE).join("proof");
         let missing = symbols.into_iter().map(|symbol| {
             let path = path::to(&file, &symbol, &self.tree)?;
             Ok(Missing { symbol, path })

@@ -40,6 +40,15 @@ pub(super) fn to(file: &Path, symbol: &str, tree: &Path) -> Result<Vec<String>, 
     Ok(path)
 }
 
+/// The functions that `file` holds.
+pub(super) fn functions(file: &Path) -> Result<Vec<String>, String> {
+    let wrong = |why: String| format!("{}: {why}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let parsed = File::parse(&*bytes).map_err(|error| wrong(error.to_string()))?;
+    let code = parsed.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    Ok(code.filter_map(|symbol| symbol.name().ok().map(demangled)).collect())
+}
+
 /// Every reference from code to code, or to a name.
 fn calls(file: &File<'_>) -> Vec<Call> {
     // Arm marks a function of its shorter instructions by an odd address.
