@@ -143,7 +143,8 @@ impl Place {
         let file = self.builds.join(target).join(PROFILE).join("proof");
         if first.status.success() {
             let held = path::functions(&file)?;
-            let lacking = |name: &&str| !held.iter().any(|held| held.ends_with(&format!("::{name}")));
+            let lacking =
+                |name: &&str| !held.iter().any(|held| held.ends_with(&format!("::{name}")));
             let shared = if target.starts_with("thumb") { &[][..] } else { &SHARED };
             return match KERNEL.iter().chain(shared).find(|name| lacking(name)) {
                 None => Ok(Linked::Whole),
@@ -161,7 +162,8 @@ impl Place {
         }
         // Defined anywhere, they can be linked, and each reference to them keeps its relocation.
         let mut arguments = vec!["-Clink-arg=--emit-relocs".to_owned()];
-        arguments.extend(symbols.iter().map(|symbol| format!("-Clink-arg=--defsym={symbol}=0x1000")));
+        arguments
+            .extend(symbols.iter().map(|symbol| format!("-Clink-arg=--defsym={symbol}=0x1000")));
         let second = self.rustc(target, &arguments)?;
         if !second.status.success() {
             eprint!("{}", String::from_utf8_lossy(&second.stderr));
@@ -293,7 +295,10 @@ mod tests {
         let path = ["_start", "kernel_step", "panic_is_reachable"].map(str::to_owned).to_vec();
         let missing = Missing { symbol: "panic_is_reachable".to_owned(), path };
         let told = Linked::Missing(vec![missing]).as_text("here", "");
-        assert!(told.starts_with("here: panic_is_reachable can be reached:\n    → _start\n"), "{told}");
+        assert!(
+            told.starts_with("here: panic_is_reachable can be reached:\n    → _start\n"),
+            "{told}"
+        );
     }
 
     /// The lines of a section of a manifest, without its comments.

@@ -70,7 +70,9 @@ pub(crate) fn run(args: &Args) -> Answer {
     let file = match &args.file {
         Some(file) if !file.is_file() => {
             let found = file.display();
-            return Err(Problem::Misuse(format!("symbols: expected an executable, found no {found}")));
+            return Err(Problem::Misuse(format!(
+                "symbols: expected an executable, found no {found}"
+            )));
         }
         Some(file) => file.clone(),
         None => {
@@ -127,7 +129,8 @@ pub(crate) fn judge(file: &Path) -> Result<Judged, String> {
 
 /// `Loop<B>::cycles`, as either way of mangling writes it.
 fn is_root(name: &str) -> bool {
-    name.trim_start_matches('<').starts_with("fast_loop::cycle::Loop<") && name.ends_with("::cycles")
+    name.trim_start_matches('<').starts_with("fast_loop::cycle::Loop<")
+        && name.ends_with("::cycles")
 }
 
 /// Why a node must not be reached.
@@ -193,7 +196,9 @@ impl Judged {
             judged.jump_tables += looked.jump_tables;
             judged.wrongs.extend(looked.open.iter().map(|at| {
                 let way = way(&Node::Function(*start));
-                format!("the indirect call at {at:#x} may lead anywhere; reached by\n             {way}")
+                format!(
+                    "the indirect call at {at:#x} may lead anywhere; reached by\n             {way}"
+                )
             }));
         }
         judged

@@ -148,7 +148,9 @@ impl<'a> Code<'a> {
     /// Where an instruction goes, if it does not just go on.
     fn target(&self, instruction: &Instruction, known: &Registers, looked: &mut Looked) {
         match instruction.flow_control() {
-            FlowControl::Call | FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch => {
+            FlowControl::Call
+            | FlowControl::ConditionalBranch
+            | FlowControl::UnconditionalBranch => {
                 self.reaches(instruction.near_branch_target(), looked);
             }
             FlowControl::IndirectCall => match self.told(instruction, known) {
@@ -174,7 +176,10 @@ impl<'a> Code<'a> {
             Known::Address(address) => self.executable.is_code(address),
             Known::Slot(slot) => {
                 self.executable.import_at(slot).is_some()
-                    || self.executable.pointer_at(slot).is_some_and(|to| self.executable.is_code(to))
+                    || self
+                        .executable
+                        .pointer_at(slot)
+                        .is_some_and(|to| self.executable.is_code(to))
             }
         };
         let found = if instruction.is_ip_rel_memory_operand() {
@@ -281,7 +286,8 @@ impl<'a> Code<'a> {
             after.retain(|register, _| KEPT_BY_CALLS.contains(register));
         }
         for used in factory.info(instruction).used_registers() {
-            let writes = !matches!(used.access(), OpAccess::Read | OpAccess::CondRead | OpAccess::None);
+            let writes =
+                !matches!(used.access(), OpAccess::Read | OpAccess::CondRead | OpAccess::None);
             if writes {
                 after.remove(&used.register().full_register());
             }
@@ -353,7 +359,8 @@ mod tests {
     #[test]
     fn a_register_that_holds_it_on_one_of_two_paths_is_open() {
         // test eax, eax; je +7 over the load; load; call.
-        let code = [&[0x85, 0xc0, 0x74, 0x07][..], &load_r13(0x1004, SLOT), &CALL_R13, &RET].concat();
+        let code =
+            [&[0x85, 0xc0, 0x74, 0x07][..], &load_r13(0x1004, SLOT), &CALL_R13, &RET].concat();
         assert_eq!(looked(&code).open, [0x100b]);
     }
 
@@ -408,7 +415,8 @@ mod tests {
     #[test]
     fn calls_and_jumps_out_of_the_function_are_seen() {
         // call 0x2000; jmp 0x3000.
-        let code = [&[0xe8][..], &0xffb_i32.to_le_bytes(), &[0xe9], &0x1ff6_i32.to_le_bytes()].concat();
+        let code =
+            [&[0xe8][..], &0xffb_i32.to_le_bytes(), &[0xe9], &0x1ff6_i32.to_le_bytes()].concat();
         assert_eq!(looked(&code).code.into_iter().collect::<Vec<_>>(), [0x2000, 0x3000]);
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn run(
 }
 
 fn expected(bug: &sabotage::Bug) -> Result<Expected, String> {
-    let text = std::fs::read_to_string(&bug.path).map_err(|error| format!("{}: {error}", bug.name))?;
+    let text =
+        std::fs::read_to_string(&bug.path).map_err(|error| format!("{}: {error}", bug.name))?;
     let value = |key: &str| {
         let mut lines = text.lines().take_while(|line| !line.starts_with("--- "));
         lines.find_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned())
@@ -90,7 +91,8 @@ fn judged(
                 None => Some(format!("the linker did not miss {}", expected.symbol)),
                 Some(missing) => {
                     control.path = missing.path;
-                    let is_through = control.path.iter().any(|step| step.contains(&expected.through));
+                    let is_through =
+                        control.path.iter().any(|step| step.contains(&expected.through));
                     (!is_through).then(|| {
                         let path = control.path.join(" → ");
                         format!("expected a way through {}, found {path}", expected.through)

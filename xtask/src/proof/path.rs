@@ -25,8 +25,8 @@ pub(super) fn to(file: &Path, symbol: &str, tree: &Path) -> Result<Vec<String>, 
     let wrong = |why: String| format!("{}: {why}", file.display());
     let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let parsed = File::parse(&*bytes).map_err(|error| wrong(error.to_string()))?;
-    let lines =
-        addr2line::Loader::new(file).map_err(|error| wrong(format!("debug information: {error}")))?;
+    let lines = addr2line::Loader::new(file)
+        .map_err(|error| wrong(format!("debug information: {error}")))?;
     let calls = calls(&parsed);
     let way = shortest(&calls, symbol);
     let steps = way.iter().map(|call| {

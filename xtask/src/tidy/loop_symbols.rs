@@ -27,7 +27,9 @@ pub(crate) fn check(tree: &Tree) -> Result<(String, Vec<Finding>), String> {
         findings.extend(judged.wrongs.iter().map(|wrong| Finding::new(&place, 0, wrong)));
     }
     if told.is_empty() {
-        told.push("no fast-loop of these sources is built (`cargo xtask symbols` builds one)".to_owned());
+        told.push(
+            "no fast-loop of these sources is built (`cargo xtask symbols` builds one)".to_owned(),
+        );
     }
     Ok((told.join("\n      "), findings))
 }
