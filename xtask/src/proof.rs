@@ -12,10 +12,11 @@
 mod controls;
 mod path;
 
-use crate::workspace::{cargo, output, root, target_directory};
+use crate::replay_arch::has_target;
+use crate::workspace::{cargo, root, target_directory};
 use crate::{Answer, Problem};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Targets, and what must be said of one.
@@ -255,22 +256,6 @@ impl Report<'_> {
             "proved": self.is_yes(),
         })
     }
-}
-
-/// Whether the toolchain has the target, after an attempt to fetch it.
-fn has_target(target: &str) -> bool {
-    let is_installed = || {
-        let mut rustc = Command::new("rustc");
-        rustc.args(["--print", "target-libdir", "--target", target]).current_dir(root());
-        output(&mut rustc).is_ok_and(|folder| Path::new(folder.trim()).is_dir())
-    };
-    if is_installed() {
-        return true;
-    }
-    let mut add = Command::new("rustup");
-    add.args(["target", "add", target]).current_dir(root());
-    add.stdout(Stdio::null()).stderr(Stdio::null());
-    add.status().is_ok_and(|status| status.success()) && is_installed()
 }
 
 #[cfg(test)]
