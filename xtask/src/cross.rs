@@ -49,7 +49,9 @@ pub(crate) fn run(args: &Args) -> Answer {
         return skipped("no aarch64 emulator here (Debian: apt-get install qemu-user)");
     };
     if !runs(LINKER) {
-        return skipped(&format!("no {LINKER} here (Debian: apt-get install gcc-aarch64-linux-gnu)"));
+        return skipped(&format!(
+            "no {LINKER} here (Debian: apt-get install gcc-aarch64-linux-gnu)"
+        ));
     }
     if !has_target(GNU) {
         return skipped(&format!("the toolchain lacks {GNU} (rustup target add {GNU})"));
@@ -94,7 +96,11 @@ fn build(what: &[&str], target: &str) -> Result<(), String> {
     // Linked by the toolchain's own linker and start code: no C compiler for musl is needed.
     build.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld");
     build.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS", "-Clink-self-contained=yes");
-    if succeeds(&mut build)? { Ok(()) } else { Err(format!("{target}: the build failed: see above")) }
+    if succeeds(&mut build)? {
+        Ok(())
+    } else {
+        Err(format!("{target}: the build failed: see above"))
+    }
 }
 
 fn gnu(cargo: &mut Command) -> Command {
@@ -146,9 +152,13 @@ fn version(name: &str) -> Option<(u32, u32)> {
 
 fn is_static(file: &Path) -> Result<bool, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let elf = object::File::parse(&*bytes).map_err(|error| format!("{}: {error}", file.display()))?;
+    let elf =
+        object::File::parse(&*bytes).map_err(|error| format!("{}: {error}", file.display()))?;
     let is_static = elf.section_by_name(".interp").is_none();
-    println!("static fast-loop: {}", if is_static { "asks for no loader" } else { "ASKS FOR A LOADER" });
+    println!(
+        "static fast-loop: {}",
+        if is_static { "asks for no loader" } else { "ASKS FOR A LOADER" }
+    );
     Ok(is_static)
 }
 
