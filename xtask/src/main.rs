@@ -5,11 +5,15 @@
 
 mod bench;
 mod ci;
+mod cross;
+mod executable;
 mod fix;
+mod proof;
 mod rel;
 mod replay_arch;
 mod sabotage;
 mod sim;
+mod symbols;
 mod tidy;
 mod workspace;
 
@@ -26,6 +30,9 @@ Examples:
   cargo xtask tidy                    what reviews forget, in under 3 s
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
+  cargo xtask proof                   no allocator, no panic: proved by the linker on three targets
+  cargo xtask cross --quick           fast-loop for aarch64, static as well, under an emulator
+  cargo xtask symbols                 what the loop reaches in the executable that ships
   cargo xtask sabotage                plant each known bug, and show which test catches it
   cargo xtask sabotage estop          only those whose name has `estop` in it
 
@@ -62,6 +69,12 @@ enum Verb {
     },
     /// Replay one recorded drive here and under an aarch64 emulator, and compare every bit.
     ReplayArch,
+    /// Build every binary for aarch64, and run fast-loop and rt-core's tests under an emulator.
+    Cross(cross::Args),
+    /// Link what the loop calls so that a reachable allocation or panic fails the link.
+    Proof(proof::Args),
+    /// Judge what the loop's thread reaches in fast-loop as it ships: no allocator, lock, I/O, panic.
+    Symbols(symbols::Args),
     /// Run the long proofs.
     #[command(subcommand)]
     Rel(rel::What),
@@ -101,6 +114,9 @@ fn main() -> ExitCode {
         Verb::Fix => fix::run(),
         Verb::Tidy { json } => tidy::run(json),
         Verb::ReplayArch => replay_arch::run(),
+        Verb::Cross(args) => cross::run(&args),
+        Verb::Proof(args) => proof::run(&args),
+        Verb::Symbols(args) => symbols::run(&args),
         Verb::Rel(what) => rel::run(&what),
         Verb::Sabotage { names, one_per_file } => sabotage::run(&names, one_per_file),
     };

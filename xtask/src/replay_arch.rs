@@ -12,13 +12,13 @@ use std::process::{Command, Stdio};
 /// Architecture of the Raspberry Pi.
 const TARGET: &str = "aarch64-unknown-linux-musl";
 /// Names under which distributions install the emulator.
-const EMULATORS: [&str; 2] = ["qemu-aarch64", "qemu-aarch64-static"];
+pub(crate) const EMULATORS: [&str; 2] = ["qemu-aarch64", "qemu-aarch64-static"];
 
 pub(crate) fn run() -> Answer {
     let Some(emulator) = EMULATORS.into_iter().find(|name| runs(name)) else {
         return skipped("no aarch64 emulator here (Debian: apt-get install qemu-user)");
     };
-    if !has_target() {
+    if !has_target(TARGET) {
         return skipped(&format!("the toolchain lacks {TARGET} (rustup target add {TARGET})"));
     }
     let release = target_directory()?.join("release");
@@ -51,26 +51,26 @@ fn skipped(why: &str) -> Answer {
     Err(format!("replay-arch: SKIPPED: {why}").into())
 }
 
-fn runs(program: &str) -> bool {
+pub(crate) fn runs(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 /// Whether the toolchain has the target, after an attempt to fetch it.
-fn has_target() -> bool {
-    if is_installed() {
+pub(crate) fn has_target(target: &str) -> bool {
+    if is_installed(target) {
         return true;
     }
     let mut add = Command::new("rustup");
-    add.args(["target", "add", TARGET]).current_dir(root());
+    add.args(["target", "add", target]).current_dir(root());
     add.stdout(Stdio::null()).stderr(Stdio::null());
-    add.status().is_ok_and(|status| status.success()) && is_installed()
+    add.status().is_ok_and(|status| status.success()) && is_installed(target)
 }
 
-fn is_installed() -> bool {
+fn is_installed(target: &str) -> bool {
     let mut rustc = Command::new("rustc");
-    rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(root());
+    rustc.args(["--print", "target-libdir", "--target", target]).current_dir(root());
     output(&mut rustc).is_ok_and(|folder| PathBuf::from(folder.trim()).is_dir())
 }
 

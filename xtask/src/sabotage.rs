@@ -45,7 +45,7 @@ pub(crate) fn run(names: &[String], one_per_file: bool) -> Answer {
         let mut hurt = HashSet::new();
         bugs.retain(|bug| hurt.insert(bug.hurt.clone()));
     }
-    let yard = Yard::prepare()?;
+    let yard = Yard::prepare("sabotage")?;
     // All oracles first: between two bugs each would cost a build of the untouched copy.
     let passes = yard.passing_oracles(&bugs)?;
     let mut escaped = 0;
@@ -130,7 +130,7 @@ enum Verdict {
 }
 
 /// A copy of the tree, and where it is built.
-struct Yard {
+pub(crate) struct Yard {
     tree: PathBuf,
     build: PathBuf,
     /// Held for as long as the yard is used: a second run would mend the first one's bugs.
@@ -138,8 +138,9 @@ struct Yard {
 }
 
 impl Yard {
-    fn prepare() -> Result<Self, String> {
-        let base = target_directory()?.join("sabotage");
+    /// The copy of this name: two that are used at a time need two names.
+    pub(crate) fn prepare(name: &str) -> Result<Self, String> {
+        let base = target_directory()?.join(name);
         fs::create_dir_all(base.join("tree"))
             .map_err(|error| format!("{}: {error}", base.display()))?;
         let base = base.canonicalize().map_err(|error| format!("{}: {error}", base.display()))?;
@@ -147,6 +148,10 @@ impl Yard {
         let yard = Self { tree: base.join("tree"), build: base.join("build"), _lock: lock };
         yard.sync(&files()?)?;
         Ok(yard)
+    }
+
+    pub(crate) fn tree(&self) -> &Path {
+        &self.tree
     }
 
     /// Makes the copy equal to the tree, touching only what differs: cargo goes by times.
@@ -217,7 +222,8 @@ impl Yard {
         Ok(Verdict::Caught)
     }
 
-    fn apply(&self, bug: &Bug, back: bool) -> Result<bool, String> {
+    /// Plants a bug, or takes it back; `false` where the patch does not apply.
+    pub(crate) fn apply(&self, bug: &Bug, back: bool) -> Result<bool, String> {
         let mut git = Command::new("git");
         git.current_dir(&self.tree).args(["apply", "-p1"]);
         // The copy lies inside a repository, whose root git must not take for the patch's.

@@ -61,7 +61,8 @@ pub(crate) fn steering(
     };
     let goal = goal.clamp(-FULL_LOCK_MICRO, FULL_LOCK_MICRO);
     let slew = i32::try_from(limits.steering_slew_micro_per_cycle).unwrap_or(i32::MAX);
-    let moved = goal.clamp(now_micro.saturating_sub(slew), now_micro.saturating_add(slew));
+    // Never `clamp`: it panics on bounds out of order, which no optimiser sees to be in order here.
+    let moved = goal.max(now_micro.saturating_sub(slew)).min(now_micro.saturating_add(slew));
     if moved != goal {
         rules |= rule(Rule::SteeringSlew);
     }

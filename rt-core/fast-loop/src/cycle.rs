@@ -68,15 +68,26 @@ impl<B: Board> Loop<B> {
         before_seal(before);
         sealed_alloc::seal();
 
-        let mut grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
+        let grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
+        self.cycles(&mut record, grid);
+        let safe = self.board.safe(clock::now()).is_ok();
+        sealed_alloc::unseal();
+        let counters = Counters::of_this_thread().since(before);
+        Ended { counters, cycles: self.telemetry.published(), safe }
+    }
+
+    /// Everything between the seal and the end. A function of its own also in the executable, where
+    /// `cargo xtask symbols` begins to look at what the loop reaches.
+    #[inline(never)]
+    fn cycles(&mut self, record: &mut Telemetry, mut grid: Grid) {
         let mut due = grid.next(0);
         let mut keyframe_due_at = MonoNs(0);
         loop {
             let release = self.wait_for(due.release_ns, &record.release);
             record.release =
                 Release { cycle_index: due.cycle_index, missed_releases: due.missed, ..release };
-            let driven_at = self.judge_and_drive(&mut record);
-            self.tell(&mut record, &mut keyframe_due_at);
+            let driven_at = self.judge_and_drive(record);
+            self.tell(record, &mut keyframe_due_at);
 
             let finished_at = clock::now();
             record.release.previous_driven_at = driven_at;
@@ -86,10 +97,6 @@ impl<B: Board> Loop<B> {
             }
             due = grid.next(finished_at.0);
         }
-        let safe = self.board.safe(clock::now()).is_ok();
-        sealed_alloc::unseal();
-        let counters = Counters::of_this_thread().since(before);
-        Ended { counters, cycles: self.telemetry.published(), safe }
     }
 
     /// Sleeps until shortly before the release, and spins the rest.

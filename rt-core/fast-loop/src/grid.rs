@@ -4,6 +4,8 @@
 //! missed are skipped and counted, never replayed in a burst. It never reads a clock. Shown by the
 //! tests below.
 
+use core::num::NonZeroU64;
+
 /// One release on the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -19,7 +21,7 @@ pub struct Due {
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
     origin_ns: u64,
-    period_ns: u64,
+    period_ns: NonZeroU64,
     next_index: u64,
 }
 
@@ -27,16 +29,19 @@ impl Grid {
     /// A grid whose point 0 is at `origin_ns`. `period_ns` is at least 1.
     #[must_use]
     pub fn new(origin_ns: u64, period_ns: u64) -> Self {
-        Self { origin_ns, period_ns: period_ns.max(1), next_index: 0 }
+        let period_ns = NonZeroU64::new(period_ns).unwrap_or(NonZeroU64::MIN);
+        Self { origin_ns, period_ns, next_index: 0 }
     }
 
     /// The first release not before `now_ns` that has not been given yet.
     pub fn next(&mut self, now_ns: u64) -> Due {
-        let passed = now_ns.saturating_sub(self.origin_ns).div_ceil(self.period_ns);
+        let passed = now_ns.saturating_sub(self.origin_ns).div_ceil(self.period_ns.get());
         let cycle_index = self.next_index.max(passed);
-        let missed = u32::try_from(cycle_index - self.next_index).unwrap_or(u32::MAX);
-        self.next_index = cycle_index + 1;
-        let release_ns = self.origin_ns.saturating_add(cycle_index.saturating_mul(self.period_ns));
+        let missed = u32::try_from(cycle_index.saturating_sub(self.next_index)).unwrap_or(u32::MAX);
+        // Saturating throughout: the clock's last instant is 584 years away, and a panic is a stop.
+        self.next_index = cycle_index.saturating_add(1);
+        let since_origin = cycle_index.saturating_mul(self.period_ns.get());
+        let release_ns = self.origin_ns.saturating_add(since_origin);
         Due { cycle_index, release_ns, missed }
     }
 }

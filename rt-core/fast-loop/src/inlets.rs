@@ -4,8 +4,9 @@
 //! a queue that neither side waits for, and the loop swaps its reader. Nothing here judges what a
 //! record says, and a torn or missing one is no news. Shown by: tests/inlets.rs.
 
-use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
-use ringbuf::{HeapCons, HeapProd, HeapRb};
+use ringbuf::StaticRb;
+use ringbuf::traits::{Consumer as _, Producer as _};
+use ringbuf::wrap::{Cons, Prod};
 use rt_board::{Board, process_slot};
 use rt_ring::sync::AtomicU64;
 use rt_ring::{Newest, SlotReader, SlotWriter};
@@ -14,9 +15,13 @@ use rt_wire::{
     Arrival, Command, EstopRequest, HEARTBEAT_SOURCES, Heartbeat, Housekeeping, Inbox,
     InboxCommand, OperatorRequest, Raw, Record, SOURCES,
 };
+use std::sync::Arc;
 
 /// Swaps and requests that may wait for the loop; more than it can get behind in a stall.
 const QUEUE_DEPTH: usize = 64;
+
+/// Its depth is part of its type: one that is only known as the program runs keeps a way to panic.
+type Queue<T> = Arc<StaticRb<T, QUEUE_DEPTH>>;
 
 /// Memory that a peer has just mapped, on its way to the loop.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +36,8 @@ pub struct Offer {
 
 /// The loop's side: reads everything, never waits.
 pub struct Inlets {
-    offers: HeapCons<Offer>,
-    requests: HeapCons<OperatorRequest>,
+    offers: Cons<Queue<Offer>>,
+    requests: Cons<Queue<OperatorRequest>>,
     estop: SlotReader<'static, EstopRequest>,
     housekeeping: SlotReader<'static, Housekeeping>,
     commands: [Option<SlotReader<'static, Command>>; SOURCES.len()],
@@ -42,17 +47,24 @@ pub struct Inlets {
 
 /// The housekeeping thread's side.
 pub struct Outlets {
-    offers: HeapProd<Offer>,
-    requests: HeapProd<OperatorRequest>,
+    offers: Prod<Queue<Offer>>,
+    requests: Prod<Queue<OperatorRequest>>,
     estop: SlotWriter<'static, EstopRequest>,
     housekeeping: SlotWriter<'static, Housekeeping>,
+}
+
+/// Ends that look at the queue itself each time: those that keep a copy of its indices add to them
+/// where the compiler sees an overflow.
+fn queue<T>() -> (Prod<Queue<T>>, Cons<Queue<T>>) {
+    let queue = Queue::default();
+    (Prod::new(Arc::clone(&queue)), Cons::new(queue))
 }
 
 /// Both sides of the loop thread's link with the housekeeping thread.
 #[must_use]
 pub fn link() -> (Outlets, Inlets) {
-    let (offers_in, offers_out) = HeapRb::new(QUEUE_DEPTH).split();
-    let (requests_in, requests_out) = HeapRb::new(QUEUE_DEPTH).split();
+    let (offers_in, offers_out) = queue();
+    let (requests_in, requests_out) = queue();
     let (estop_in, estop_out) = process_slot();
     let (housekeeping_in, housekeeping_out) = process_slot();
     let outlets = Outlets {

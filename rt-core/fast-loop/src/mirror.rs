@@ -14,8 +14,8 @@
 //! because a compiler may assume that memory which nobody wrote still holds what was stored there.
 //! Shown by: `tests/mirror.rs`, and the tests below `cycle.rs`.
 
+use core::{ptr, slice};
 use rt_wire::{IntegrityFlags, KernelState, Limits, Record};
-use std::{ptr, slice};
 
 const WORD_BYTES: usize = size_of::<u64>();
 

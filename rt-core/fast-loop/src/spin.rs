@@ -37,7 +37,7 @@ impl Spin {
         match self.mode {
             SpinMode::Off => 0,
             SpinMode::Fixed => self.window_ns,
-            SpinMode::Auto => (self.latency_ns + MARGIN_NS).min(self.window_ns),
+            SpinMode::Auto => self.latency_ns.saturating_add(MARGIN_NS).min(self.window_ns),
         }
     }
 
@@ -45,11 +45,10 @@ impl Spin {
     pub fn observe(&mut self, latency_ns: u64) {
         // A stall longer than the window cannot be hidden; it must not hold the lead up either.
         let latency_ns = latency_ns.min(self.window_ns);
-        if latency_ns > self.latency_ns {
-            self.latency_ns += (latency_ns - self.latency_ns) >> RISE_SHIFT;
-        } else {
-            self.latency_ns -= (self.latency_ns - latency_ns) >> FALL_SHIFT;
-        }
+        // One of the two is 0. Saturating, so that no way to panic is left in the loop.
+        let rise = latency_ns.saturating_sub(self.latency_ns) >> RISE_SHIFT;
+        let fall = self.latency_ns.saturating_sub(latency_ns) >> FALL_SHIFT;
+        self.latency_ns = self.latency_ns.saturating_add(rise).saturating_sub(fall);
     }
 }
 

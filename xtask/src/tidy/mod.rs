@@ -6,6 +6,7 @@
 mod dependencies;
 mod files;
 mod lint_reasons;
+mod loop_symbols;
 mod places;
 mod sabotage_patches;
 mod sidecars;
@@ -86,7 +87,7 @@ struct Checked {
 
 type Check = fn(&Tree) -> Result<(String, Vec<Finding>), String>;
 
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("dependencies", dependencies::check),
     ("unsafe", unsafe_code::check),
     ("topics", topics::check),
@@ -96,6 +97,7 @@ const CHECKS: [(&str, Check); 9] = [
     ("places", places::check),
     ("sidecars", sidecars::check),
     ("sabotage", sabotage_patches::check),
+    ("loop-symbols", loop_symbols::check),
 ];
 
 pub(crate) fn run(json_wanted: bool) -> Answer {
