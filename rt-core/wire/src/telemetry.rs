@@ -301,6 +301,8 @@ bit_set! {
         ENDED = 6;
         /// Memory is prefaulted.
         PREFAULTED = 7;
+        /// The kernel ends the process at any system call of the loop thread that is not on its list.
+        FILTERED = 8;
     }
 }
 

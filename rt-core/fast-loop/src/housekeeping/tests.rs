@@ -158,6 +158,7 @@ fn told(housekeeper: &mut Housekeeper, now: MonoNs) -> HousekeepingFlags {
         granted: Granted::default(),
         memory_locked: false,
         dma_latency: false,
+        filtered: false,
         before: Counters::default(),
         tid: 0,
         build_id: 7,

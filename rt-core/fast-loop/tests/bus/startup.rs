@@ -1,12 +1,13 @@
-//! The start-up checklist with a board that has a slow bus: the loop runs whatever the bus does.
+//! The start-up checklist with a board that has a slow bus: the loop runs whatever the bus does, both
+//! inside their filters.
 
-use crate::device::{BusBoard, Device, NEUTRAL, Temper};
+use crate::device::{BusBoard, DEVICE, Device, NEUTRAL, Temper};
 use fast_loop::cycle::Ended;
 use fast_loop::startup::run_board;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rt_board::{Board, DriveError, Opened};
+use rt_board::{Board, Call, DriveError, Opened};
 use rt_config::Robot;
 use rt_shm::{RunDir, Segments};
 use rt_wire::{MonoNs, Observation, PulseFrame, Validity};
@@ -24,6 +25,10 @@ struct Watched {
 }
 
 impl Board for Watched {
+    fn calls(&self) -> &'static [Call] {
+        &[DEVICE]
+    }
+
     fn read(&mut self, now: MonoNs, observation: &mut Observation) {
         self.board.read(now, observation);
         let mut seen = self.seen.0.lock().expect("whole");
