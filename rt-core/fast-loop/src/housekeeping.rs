@@ -63,6 +63,8 @@ pub struct Facts {
     pub tid: u32,
     /// This build.
     pub build_id: u64,
+    /// When the board's neutral pulses were out.
+    pub neutral_at: MonoNs,
 }
 
 /// The housekeeping thread's state.
@@ -374,6 +376,7 @@ impl Housekeeper {
             involuntary_switches: counters.involuntary_switches,
             resident_bytes: resident_bytes(),
             build_id: facts.build_id,
+            neutral_at: facts.neutral_at,
             loop_tid: facts.tid,
             pid: std::process::id(),
             priority: granted.priority.map_or(0, u32::from),

@@ -10,6 +10,7 @@
 //! that does not hold is told to people. Neither ends the start. The bus thread is there only where the board has a slow bus, and no step waits for
 //! a bus. Shown by: the tests crate, `tests/bus/startup.rs`.
 
+use crate::build_id::build_id;
 use crate::bus::BusThread;
 use crate::clock;
 use crate::counters::Counters;
@@ -30,8 +31,7 @@ use rt_config::Robot;
 use rt_control::Kernel;
 use rt_ring::{RingWriter, SlotWriter};
 use rt_shm::{RunDir, Segments, ShmError, in_words};
-use rt_wire::{fnv1a, topics};
-use std::io::Read as _;
+use rt_wire::topics;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -127,6 +127,7 @@ pub fn run_board<B: Board + Send + 'static>(
     board
         .safe(clock::now())
         .map_err(|error| StartError::System { what: "board safe", why: error.to_string() })?;
+    let neutral_at = clock::now();
 
     let build_id = build_id();
     let kernel = Kernel::new(&robot.limits(), build_id);
@@ -203,6 +204,7 @@ pub fn run_board<B: Board + Send + 'static>(
         before,
         tid,
         build_id,
+        neutral_at,
     };
     let served = housekeeper.run(&facts, &signals, &gate, &loop_thread, bus.as_mut());
     if served.is_err() {
@@ -293,21 +295,4 @@ fn take_signals() -> Result<SignalFd, StartError> {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         })
         .map_err(|error| StartError::System { what: "signals", why: in_words(error) })
-}
-
-/// Names this very build: a hash over the executable, 0 where it cannot be read.
-fn build_id() -> u64 {
-    let hash = || -> std::io::Result<u64> {
-        let mut file = std::fs::File::open("/proc/self/exe")?;
-        // In pieces: the whole of it would be locked in memory for good.
-        let mut piece = [0_u8; 64 * 1024];
-        let mut hash = 0;
-        loop {
-            match file.read(&mut piece)? {
-                0 => return Ok(hash),
-                bytes => hash = fnv1a(hash, &piece[..bytes]),
-            }
-        }
-    };
-    hash().unwrap_or(0)
 }

@@ -162,6 +162,7 @@ fn told(housekeeper: &mut Housekeeper, now: MonoNs) -> HousekeepingFlags {
         before: Counters::default(),
         tid: 0,
         build_id: 7,
+        neutral_at: START,
     };
     housekeeper.check_memory(now);
     housekeeper.tell_loop(&facts);

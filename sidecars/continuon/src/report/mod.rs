@@ -188,6 +188,8 @@ pub struct Scheduler {
     pub dma_latency_held: bool,
     /// Whether the allocator is sealed for the loop thread.
     pub sealed: bool,
+    /// Whether the kernel ends the loop's process at a system call that is not on its list.
+    pub system_calls_filtered: bool,
     /// The longest spin lead that was used; 0 where the loop only sleeps.
     pub spin_lead_us_max: f64,
 }

@@ -248,11 +248,16 @@ fn thread(out: &mut Text, report: &Report) {
     out.row(
         "scheduler",
         &format!(
-            "{} priority {}, {cpu}, {spin}, {}, {}, {}",
+            "{} priority {}, {cpu}, {spin}, {}, {}, {}, {}",
             scheduler.policy,
             scheduler.priority,
             yes(scheduler.memory_locked, "memory locked", "memory not locked"),
             yes(scheduler.sealed, "allocator sealed", "allocator not sealed"),
+            yes(
+                scheduler.system_calls_filtered,
+                "system calls filtered",
+                "system calls not filtered"
+            ),
             yes(scheduler.dma_latency_held, "idle states held off", "idle states allowed"),
         ),
     );

@@ -203,12 +203,17 @@ impl Drop for Process {
     }
 }
 
-/// `exit 3`, or `signal 9 (SIGKILL)`.
+/// `exit 3`, or `signal 9 (SIGKILL)`; what a signal means where its name does not say it.
 #[must_use]
 pub fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit {code}"),
         (None, Some(number)) => match Signal::try_from(number) {
+            Ok(Signal::SIGSYS) => format!(
+                "signal {number} (SIGSYS): a thread made a system call that its filter forbids, and the \
+                 kernel ended the process (the kernel's log names the call: `dmesg | grep SECCOMP`, or \
+                 the audit log)"
+            ),
             Ok(signal) => format!("signal {number} ({signal})"),
             Err(_unknown) => format!("signal {number}"),
         },
@@ -235,6 +240,13 @@ mod tests {
     fn an_end_is_told_by_its_code_or_by_its_signals_name() {
         assert_eq!(how(ExitStatus::from_raw(3 << 8)), "exit 3");
         assert_eq!(how(ExitStatus::from_raw(9)), "signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn death_by_the_system_call_filter_is_told_in_words() {
+        let told = how(ExitStatus::from_raw(31));
+        assert!(told.starts_with("signal 31 (SIGSYS): a thread made a system call that"), "{told}");
+        assert!(told.contains("dmesg"), "{told}");
     }
 
     #[test]
