@@ -137,6 +137,8 @@ mod tests {
                 std::thread::yield_now();
             }
             assert_eq!(gate.sealed(), Some(filter));
+            // Far longer than a gate that does not hold would keep it.
+            std::thread::sleep(std::time::Duration::from_millis(20));
             assert_eq!(gate.ended(), None, "it waits");
             gate.open();
             thread.join().expect("it ends");

@@ -76,6 +76,15 @@ pub fn build(facts: &Facts<'_>) -> Report {
         command_latency_ns: trace.command.spread(),
         definitions: DEFINITIONS,
         real_board_limits: trace.real_limits.clone(),
+        neutral_after_start_ms: health
+            .filter(|health| health.neutral_at > outcome.begun_at)
+            .map(|health| milliseconds(health.neutral_at.since(outcome.begun_at))),
+        disarmed_after_start_ms: trace
+            .mode_changes
+            .iter()
+            .find(|change| change.to == Some(Mode::Disarmed))
+            .filter(|first| first.from == Some(Mode::SelfTest))
+            .map(|first| milliseconds(first.at.since(outcome.begun_at))),
         allocations: health.map(|health| health.allocations),
         page_faults: health
             .map(|health| PageFaults { minor: health.minor_faults, major: health.major_faults }),

@@ -58,6 +58,10 @@ pub struct Report {
     /// What a real board's limits would have made of the same run.
     pub real_board_limits: RealLimits,
 
+    /// From the fork of the fast loop until its neutral pulses were out.
+    pub neutral_after_start_ms: Option<f64>,
+    /// From the same instant to the first Disarmed: on `sim` the plant must have started and spoken.
+    pub disarmed_after_start_ms: Option<f64>,
     /// Allocations by the loop thread since the seal.
     pub allocations: Option<u64>,
     /// Page faults of the loop thread since the seal.

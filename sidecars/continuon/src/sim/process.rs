@@ -7,8 +7,10 @@
 use crate::exit::Failure;
 use crate::report::ProcessEnd;
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use rt_shm::in_words;
+use rt_wire::MonoNs;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -36,6 +38,7 @@ pub enum Hands {
 pub struct Process {
     name: &'static str,
     child: Child,
+    begun_at: MonoNs,
     log: PathBuf,
     out: PathBuf,
     ended: Option<ExitStatus>,
@@ -100,14 +103,30 @@ impl Process {
             // Only our own group may read the terminal.
             Hands::OnTheTerminal => command.stdin(Stdio::inherit()),
         };
+        let begun_at = mono_now();
         let child = command.spawn().map_err(|error| failed(program, error))?;
-        Ok(Self { name, child, log, out, ended: None, told_to_end: false, killed_by_us: false })
+        Ok(Self {
+            name,
+            child,
+            begun_at,
+            log,
+            out,
+            ended: None,
+            told_to_end: false,
+            killed_by_us: false,
+        })
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Just before it was forked.
+    #[must_use]
+    pub fn begun_at(&self) -> MonoNs {
+        self.begun_at
     }
 
     /// How it ended, if it has.
@@ -201,6 +220,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop(Duration::from_secs(2));
     }
+}
+
+/// Now, on the clock of every record; 0 where there is none.
+fn mono_now() -> MonoNs {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    MonoNs(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// `exit 3`, or `signal 9 (SIGKILL)`; what a signal means where its name does not say it.
