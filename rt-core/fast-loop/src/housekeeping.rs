@@ -57,6 +57,8 @@ pub struct Facts {
     pub dma_latency: bool,
     /// Whether the kernel ends the process at a system call that the loop thread may not make.
     pub filtered: bool,
+    /// Whether all mapped memory was in memory before the first cycle.
+    pub resident: bool,
     /// The loop thread's counters between seal and first cycle.
     pub before: Counters,
     /// The loop thread.
@@ -365,7 +367,7 @@ impl Housekeeper {
             .with(HealthFlags::PINNED, granted.cpu.is_some())
             .with(HealthFlags::DMA_LATENCY, facts.dma_latency)
             .with(HealthFlags::ISOLATED, granted.isolated)
-            .with(HealthFlags::PREFAULTED, true);
+            .with(HealthFlags::PREFAULTED, facts.resident);
         self.health.write(&Health {
             mono_ns: clock::now(),
             cycles: self.link.last.sequence,

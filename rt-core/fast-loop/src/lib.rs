@@ -23,6 +23,7 @@ pub mod last_words;
 pub mod mirror;
 pub mod proc_file;
 pub mod realtime;
+pub mod resident;
 pub mod say;
 pub mod sealed_alloc;
 pub mod spin;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config → segments → board safe → lock memory → [bus thread: stack, core, FIFO, seal, filter, run]
-//!        → [loop thread: stack, core, FIFO, seal, filter] → gate: counters, is it filtered? → run
+//!        → [loop thread: stack, core, FIFO, seal, filter] → gate: filtered? resident? counters → run
 //! ```
 //!
 //! On `sim` the board's pins are a segment, so segments come before the board. What is lacking
@@ -22,6 +22,7 @@ use crate::inlets;
 use crate::last_words;
 use crate::mirror::Mirror;
 use crate::realtime::{self, Granted};
+use crate::resident;
 use crate::say::say;
 use crate::spin::Spin;
 use nix::sys::signal::{SigSet, Signal};
@@ -181,12 +182,14 @@ pub fn run_board<B: Board + Send + 'static>(
     let entered = until_sealed(&gate, &loop_thread).ok_or_else(too_soon)?;
     let filtered = names.and_then(|names| told_filter(&names, entered, filter::holds(tid)));
     let dma_latency = realtime::hold_dma_latency();
+    let resident = resident::make_resident();
     // Asleep at the gate: whatever it does from here on is counted.
     let before = Counters::of_thread(tid).ok_or_else(too_soon)?;
     gate.open();
 
-    let lacks = [locked.as_ref().err(), dma_latency.as_ref().err(), filtered.as_ref().err()];
-    for lack in granted.lacks.iter().chain(lacks.into_iter().flatten()) {
+    let lacks = [&locked, &resident].map(|had| had.as_ref().err());
+    let more = [dma_latency.as_ref().err(), filtered.as_ref().err()];
+    for lack in granted.lacks.iter().chain(lacks.into_iter().chain(more).flatten()) {
         say(lack);
     }
     say(first_screen(robot, &granted, locked.is_ok()));
@@ -201,6 +204,7 @@ pub fn run_board<B: Board + Send + 'static>(
         memory_locked: locked.is_ok(),
         dma_latency: dma_latency.is_ok(),
         filtered: filtered.is_ok(),
+        resident: resident.is_ok(),
         before,
         tid,
         build_id,

@@ -159,6 +159,7 @@ fn told(housekeeper: &mut Housekeeper, now: MonoNs) -> HousekeepingFlags {
         memory_locked: false,
         dma_latency: false,
         filtered: false,
+        resident: false,
         before: Counters::default(),
         tid: 0,
         build_id: 7,

@@ -236,8 +236,8 @@ pub fn how(status: ExitStatus) -> String {
         (None, Some(number)) => match Signal::try_from(number) {
             Ok(Signal::SIGSYS) => format!(
                 "signal {number} (SIGSYS): a thread made a system call that its filter forbids, and the \
-                 kernel ended the process (the kernel's log names the call: `dmesg | grep SECCOMP`, or \
-                 the audit log)"
+                 kernel ended the process (its log names thread and call: `dmesg | grep type=1326`, \
+                 or `ausearch -m SECCOMP`)"
             ),
             Ok(signal) => format!("signal {number} ({signal})"),
             Err(_unknown) => format!("signal {number}"),
