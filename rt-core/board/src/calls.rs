@@ -1,9 +1,9 @@
 //! System calls that a board's threads make once they are sealed: named, each with its reason.
 //!
 //! The fast loop enters a filter before the first Disarmed; whatever is not named ends the process
-//! ([017](../../decisions/017-the-loop-enters-a-system-call-filter.md)). The list that a board can
-//! choose from is closed: what opens, maps, starts or connects anything cannot be spelled here, for
-//! that belongs before the seal. Shown by: `tests/filter.rs` of the tests crate, `fast-loop/tests/bus/`.
+//! (`rt-core/decisions/017`). The list that a board can choose from is closed: what opens, maps, starts
+//! or connects anything cannot be spelled here, for that belongs before the seal. Shown by:
+//! `tests/filter.rs` of the tests crate, `fast-loop/tests/bus/`.
 
 /// A system call on a descriptor that was opened before the seal, or a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
