@@ -167,10 +167,26 @@ impl Robot {
     /// # Panics
     /// They do not start.
     pub fn of(robot: &str, more: &[&str]) -> Self {
+        Self::with(robot, more, None)
+    }
+
+    /// A loop and a plant, the loop started by another command that `instead` makes of its own.
+    ///
+    /// # Panics
+    /// They do not start.
+    pub fn around(instead: impl Fn(&Command) -> Command) -> Self {
+        Self::with(ROBOT, &[], Some(&instead))
+    }
+
+    fn with(robot: &str, more: &[&str], instead: Option<&dyn Fn(&Command) -> Command>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let robot = robot.to_owned();
         let mut robot = Self { folder, robot, fast_loop: None, plant: None, pilot: None };
-        robot.fast_loop = Some(Running::start(&mut robot.command("fast-loop")));
+        let mut fast_loop = robot.command("fast-loop");
+        if let Some(instead) = instead {
+            fast_loop = instead(&fast_loop);
+        }
+        robot.fast_loop = Some(Running::start(&mut fast_loop));
         until("the loop serves", || robot.client().ok());
         robot.plant = Some(Running::start(robot.plant_command().args(more)));
         robot

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod exhaustive;
+mod filter;
 mod journey;
 mod loop_deaths;
 mod replay;

@@ -5,6 +5,7 @@
 //! its core. Task and board share nothing but slots (`reading.rs`): neither ever waits for the other.
 //! Shown by: `fast-loop/tests/bus/`.
 
+use crate::Call;
 use core::fmt;
 use rt_wire::MonoNs;
 
@@ -14,7 +15,8 @@ pub const BUS_PERIOD_US_MIN: u32 = 1000;
 /// One device on a slow bus.
 ///
 /// ```
-/// use rt_board::{BusError, BusTask, ReadingReader, ReadingWriter, reading_slot};
+/// use rt_board::Syscall::Ioctl;
+/// use rt_board::{BusError, BusTask, Call, ReadingReader, ReadingWriter, reading_slot};
 /// use rt_wire::{MonoNs, Observation, Raw, Validity, WheelSpeed};
 ///
 /// /// A wheel encoder behind I2C.
@@ -35,6 +37,9 @@ pub const BUS_PERIOD_US_MIN: u32 = 1000;
 ///     }
 ///     fn period_us(&self) -> u32 {
 ///         10_000
+///     }
+///     fn calls(&self) -> &'static [Call] {
+///         &[Call { call: Ioctl, why: "I2C_RDWR asks the encoder" }]
 ///     }
 ///     fn run(&mut self, now: MonoNs) -> Result<(), BusError> {
 ///         match self.exchange() {
@@ -71,6 +76,12 @@ pub trait BusTask: Send {
 
     /// Nominal time between two runs, in µs; at least [`BUS_PERIOD_US_MIN`]. Read once, at start.
     fn period_us(&self) -> u32;
+
+    /// The system calls that [`run`](Self::run) makes, each with its reason, as
+    /// [`Board::calls`](crate::Board::calls). Any other ends the process.
+    fn calls(&self) -> &'static [Call] {
+        &[]
+    }
 
     /// One exchange with the bus, begun at `now`. It may wait for the bus, and for nothing else: it
     /// allocates and frees nothing (its thread is sealed like the loop's; what it needs it gets when

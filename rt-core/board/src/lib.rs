@@ -8,10 +8,12 @@
 #![deny(missing_docs)]
 
 mod bus;
+mod calls;
 mod reading;
 mod sim;
 
 pub use bus::{BUS_PERIOD_US_MIN, BusError, BusTask};
+pub use calls::{Call, Syscall};
 pub use reading::{Reading, ReadingReader, ReadingWriter, process_slot, reading_slot};
 pub use sim::SimBoard;
 
@@ -20,6 +22,8 @@ use rt_ring::sync::AtomicU64;
 use rt_wire::{MonoNs, Observation, PulseFrame};
 
 /// What drives the pins. The loop is generic over it: no `dyn` in the loop.
+///
+/// It is never dropped: the loop thread does not return. [`safe`](Self::safe) is its end.
 pub trait Board {
     /// Reads every pin and the newest value of every sensor. Never waits. A sensor that has not
     /// spoken is absent, one that failed keeps its last value and says so.
@@ -41,6 +45,13 @@ pub trait Board {
     /// # Errors
     /// The pulses could not be written.
     fn safe(&mut self, now: MonoNs) -> Result<(), DriveError>;
+
+    /// The system calls that [`read`](Self::read), [`drive`](Self::drive), [`safe`](Self::safe) and
+    /// [`attached`](Self::attached) make, each with its reason. Any other ends the process. None for
+    /// pins that are mapped memory. Asked once, before the seal.
+    fn calls(&self) -> &'static [Call] {
+        &[]
+    }
 
     /// A peer attached memory that this board reads (only `sim` has such a peer).
     fn attached(&mut self, topic: &'static rt_wire::topics::Topic, words: &'static [AtomicU64]) {

@@ -1,9 +1,8 @@
 //! The loop thread's counters as the kernel keeps them: faults and context switches.
 //!
-//! The loop thread reads its own once before the seal and once after its last cycle; in between the
-//! housekeeping thread reads them from outside, so that the loop makes no system call for it.
+//! The housekeeping thread reads them from outside, from the seal (the loop thread waits at the gate)
+//! to the end (it is parked), so that the loop makes no system call for it.
 
-use nix::sys::resource::{UsageWho, getrusage};
 use std::fs;
 
 /// Counters of one thread since it began, or differences of them.
@@ -20,22 +19,6 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Of the calling thread, by `getrusage`.
-    #[must_use]
-    pub fn of_this_thread() -> Self {
-        let count = |value: i64| u64::try_from(value).unwrap_or(0);
-        // It fails only for an unknown `who`.
-        getrusage(UsageWho::RUSAGE_THREAD).map_or_else(
-            |_error| Self::default(),
-            |usage| Self {
-                minor_faults: count(usage.minor_page_faults()),
-                major_faults: count(usage.major_page_faults()),
-                voluntary_switches: count(usage.voluntary_context_switches()),
-                involuntary_switches: count(usage.involuntary_context_switches()),
-            },
-        )
-    }
-
     /// Of thread `tid` of this process, from /proc; `None` when it has gone.
     #[must_use]
     pub fn of_thread(tid: u32) -> Option<Self> {
@@ -103,11 +86,20 @@ mod tests {
     }
 
     #[test]
-    fn this_thread_seen_from_inside_and_outside_agrees_on_faults() {
-        let inside = Counters::of_this_thread();
+    fn page_that_a_thread_touches_for_the_first_time_is_counted_as_its_own() {
         let tid = u32::try_from(nix::unistd::gettid().as_raw()).expect("a tid is positive");
-        let outside = Counters::of_thread(tid).expect("this thread lives");
-        assert!(outside.minor_faults >= inside.minor_faults);
-        assert!(outside.since(inside).major_faults < 100);
+        let before = Counters::of_thread(tid).expect("this thread lives");
+        // Larger than what the allocator keeps: fresh pages of the kernel.
+        let mut pages = vec![0_u8; 64 << 20];
+        pages.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+        std::hint::black_box(&mut pages);
+        let after = Counters::of_thread(tid).expect("this thread lives");
+        // Huge pages are 2 MiB.
+        assert!(after.since(before).minor_faults >= 16, "{:?}", after.since(before));
+    }
+
+    #[test]
+    fn thread_that_has_gone_has_no_counters() {
+        assert_eq!(Counters::of_thread(u32::MAX), None);
     }
 }

@@ -1,12 +1,15 @@
 //! The loop: at every release it reads, judges, drives and tells, in that order, and then sleeps.
 //!
-//! It runs at its own pace and never answers anyone. Between the seal and its end it makes no system
-//! call but `clock_nanosleep` and the board's own, takes no lock, allocates nothing and touches no
-//! page for the first time. It decides nothing: that is the kernel's. Shown by: the tests below, and
+//! It runs at its own pace and never answers anyone. From the seal on it makes no system call but
+//! `clock_nanosleep` and the board's own (the kernel ends the process at any other, `filter.rs`), takes
+//! no lock, allocates nothing and touches no page for the first time. It never returns: at its end it
+//! leaves a word at the gate and parks. It decides nothing: that is the kernel's. Shown by: the tests below, and
 //! the tests crate.
 
 use crate::clock;
 use crate::counters::Counters;
+use crate::filter::Filter;
+use crate::gate::{self, Gate, LastWord};
 use crate::grid::Grid;
 use crate::inlets::Inlets;
 use crate::mirror::Mirror;
@@ -37,10 +40,10 @@ pub struct Loop<B> {
     pub drive_errors: u32,
 }
 
-/// What the loop thread reports when it has ended on purpose.
+/// What is known of the loop thread when it has ended on purpose.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ended {
-    /// Counters from the seal to the last cycle, both read by the thread itself.
+    /// Counters from the seal to its end, both read by housekeeping.
     pub counters: Counters,
     /// Cycles run.
     pub cycles: u64,
@@ -55,25 +58,26 @@ const KEYFRAME_PERIOD_NS: u64 = 1_000_000_000;
 const FIRST_RELEASE_NS: u64 = 2_000_000;
 
 impl<B: Board> Loop<B> {
-    /// Runs until housekeeping says that the process shall end and the car stands. `before_seal`
-    /// runs last before the seal, with the counters that all later ones are told from.
-    pub fn run(mut self, before_seal: impl FnOnce(Counters)) -> Ended {
+    /// Runs until housekeeping says that the process shall end and the car stands; then parks. The
+    /// thread seals itself, enters the filter, if there is one, and waits at the gate before its first
+    /// cycle. `before_seal` runs last before the seal.
+    pub fn run(mut self, filter: Option<&Filter>, gate: &Gate, before_seal: impl FnOnce()) -> ! {
         let limits = *self.kernel.limits();
         let mut record = Telemetry::default();
         // One whole pass without driving: code and data are touched before the first release.
         self.inlets.copy(&mut record.inbox, &mut self.board);
         self.board.read(clock::now(), &mut record.observation);
 
-        let before = Counters::of_this_thread();
-        before_seal(before);
+        before_seal();
         sealed_alloc::seal();
+        // What came of it is said by housekeeping, which may speak.
+        gate.wait(filter.map_or(Err(0), Filter::enter));
 
         let grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
         self.cycles(&mut record, grid);
         let safe = self.board.safe(clock::now()).is_ok();
-        sealed_alloc::unseal();
-        let counters = Counters::of_this_thread().since(before);
-        Ended { counters, cycles: self.telemetry.published(), safe }
+        gate.end(LastWord { cycles: self.telemetry.published(), safe });
+        gate::park()
     }
 
     /// Everything between the seal and the end. A function of its own also in the executable, where

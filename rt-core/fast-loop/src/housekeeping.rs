@@ -13,7 +13,9 @@ use crate::bus::BusThread;
 use crate::clock;
 use crate::counters::{Counters, resident_bytes};
 use crate::cycle::Ended;
+use crate::gate::{Gate, LastWord};
 use crate::inlets::{Offer, Outlets};
+use crate::last_words;
 use crate::realtime::Granted;
 use crate::say::say;
 use crate::sealed_alloc;
@@ -53,12 +55,18 @@ pub struct Facts {
     pub memory_locked: bool,
     /// Whether `/dev/cpu_dma_latency` is held.
     pub dma_latency: bool,
-    /// The loop thread's counters just before the seal.
+    /// Whether the kernel ends the process at a system call that the loop thread may not make.
+    pub filtered: bool,
+    /// Whether all mapped memory was in memory before the first cycle.
+    pub resident: bool,
+    /// The loop thread's counters between seal and first cycle.
     pub before: Counters,
     /// The loop thread.
     pub tid: u32,
     /// This build.
     pub build_id: u64,
+    /// When the board's neutral pulses were out.
+    pub neutral_at: MonoNs,
 }
 
 /// The housekeeping thread's state.
@@ -182,7 +190,7 @@ impl Housekeeper {
         })
     }
 
-    /// Runs until the loop thread has ended.
+    /// Runs until the loop thread has ended; ends the process where a thread has left its last words.
     ///
     /// # Errors
     /// The system refuses to wait for signals or sockets.
@@ -190,12 +198,14 @@ impl Housekeeper {
         &mut self,
         facts: &Facts,
         signals: &SignalFd,
-        loop_thread: &JoinHandle<Ended>,
+        gate: &Gate,
+        loop_thread: &JoinHandle<()>,
         mut bus: Option<&mut BusThread>,
     ) -> Result<(), StartError> {
         let refused = |what, error: nix::Error| StartError::System { what, why: error.to_string() };
         let mut look_at = MonoNs(0);
-        while !loop_thread.is_finished() {
+        while gate.ended().is_none() && !loop_thread.is_finished() {
+            last_words::obey();
             rt_shm::wait(&self.server, &self.operator, WAIT_MS)?;
             self.server.poll(0, &mut self.link)?;
             self.take_requests()?;
@@ -226,10 +236,12 @@ impl Housekeeper {
         self.tell_loop(facts);
     }
 
-    /// Last words, after the loop thread has ended.
-    pub fn close(&mut self, facts: &Facts, ended: &Ended) {
+    /// The last look at everything, after the loop thread has ended.
+    pub fn close(&mut self, facts: &Facts, word: LastWord) -> Ended {
         self.follow();
-        self.write_health(facts, ended.counters, HealthFlags::ENDED);
+        let counters = counted(facts);
+        self.write_health(facts, counters, HealthFlags::ENDED);
+        Ended { counters, cycles: word.cycles, safe: word.safe }
     }
 
     /// E-stops first and at once; everything else one a cycle.
@@ -328,7 +340,7 @@ impl Housekeeper {
 
     /// What only housekeeping knows, for the kernel; and the counters, for people.
     fn tell_loop(&mut self, facts: &Facts) {
-        let counters = Counters::of_thread(facts.tid).unwrap_or(facts.before).since(facts.before);
+        let counters = counted(facts);
         self.word = Housekeeping {
             sequence: self.word.sequence + 1,
             mono_ns: clock::now(),
@@ -351,10 +363,11 @@ impl Housekeeper {
             .with(HealthFlags::FIFO, granted.priority.is_some())
             .with(HealthFlags::MEMORY_LOCKED, facts.memory_locked)
             .with(HealthFlags::SEALED, true)
+            .with(HealthFlags::FILTERED, facts.filtered)
             .with(HealthFlags::PINNED, granted.cpu.is_some())
             .with(HealthFlags::DMA_LATENCY, facts.dma_latency)
             .with(HealthFlags::ISOLATED, granted.isolated)
-            .with(HealthFlags::PREFAULTED, true);
+            .with(HealthFlags::PREFAULTED, facts.resident);
         self.health.write(&Health {
             mono_ns: clock::now(),
             cycles: self.link.last.sequence,
@@ -365,6 +378,7 @@ impl Housekeeper {
             involuntary_switches: counters.involuntary_switches,
             resident_bytes: resident_bytes(),
             build_id: facts.build_id,
+            neutral_at: facts.neutral_at,
             loop_tid: facts.tid,
             pid: std::process::id(),
             priority: granted.priority.map_or(0, u32::from),
@@ -390,6 +404,11 @@ impl Housekeeper {
             }
         }
     }
+}
+
+/// The loop thread's counters since its seal.
+fn counted(facts: &Facts) -> Counters {
+    Counters::of_thread(facts.tid).unwrap_or(facts.before).since(facts.before)
 }
 
 /// What a person who asked is told: the causes of this cycle; where the mode itself is latched also

@@ -2,6 +2,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+use fast_loop::last_words;
 use fast_loop::say::say;
 use fast_loop::sealed_alloc::SealedAllocator;
 use fast_loop::startup::{self, Options};
@@ -56,12 +57,7 @@ fn options() -> Result<Option<Options>, String> {
 }
 
 fn main() -> ExitCode {
-    // A panic anywhere ends the process, and with it the heartbeat pin: that is a stop.
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        print(info);
-        std::process::abort();
-    }));
+    last_words::end_at_a_panic();
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {

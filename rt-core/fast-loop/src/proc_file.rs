@@ -1,4 +1,5 @@
-//! What /proc and /sys say about this process and machine. Read at start only.
+//! What /proc and /sys say about this process and machine. Read at start only, never by the loop
+//! thread once it is sealed.
 
 use std::fs;
 use std::io;
@@ -16,6 +17,24 @@ pub fn has_capability(bit: u32) -> io::Result<bool> {
         .lines()
         .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
     Ok(mask.is_some_and(|mask| mask >> bit & 1 != 0))
+}
+
+/// Mode of seccomp of the thread whose folder in /proc is `thread`, and the number of filters that it is
+/// under; 0 where the kernel does not count them.
+///
+/// # Errors
+/// It cannot be known: there is no such file, or it does not say.
+pub fn seccomp(thread: &str) -> io::Result<(u32, u32)> {
+    let path = format!("{thread}/status");
+    let status = fs::read_to_string(&path)?;
+    parse_seccomp(&status)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{path}: no `Seccomp:`")))
+}
+
+fn parse_seccomp(status: &str) -> Option<(u32, u32)> {
+    let number =
+        |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+    Some((number("Seccomp:")?, number("Seccomp_filters:").unwrap_or(0)))
 }
 
 /// Cores that the kernel command line keeps free (`isolcpus=`).
@@ -37,6 +56,14 @@ fn parse_cpu_list(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seccomp_is_read_with_or_without_its_count() {
+        let new = "NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\n";
+        assert_eq!(parse_seccomp(new), Some((2, 3)));
+        assert_eq!(parse_seccomp("Seccomp:\t0\n"), Some((0, 0)));
+        assert_eq!(parse_seccomp("Name:\tx\n"), None);
+    }
 
     #[test]
     fn cpu_lists_may_hold_numbers_ranges_and_nothing() {

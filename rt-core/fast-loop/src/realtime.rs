@@ -5,11 +5,12 @@
 
 use crate::proc_file;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::mman::{MlockAllFlags, MmapAdvise, madvise, mlockall};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
+use std::ptr::NonNull;
 use thread_priority::unix::{
     RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
@@ -65,6 +66,20 @@ pub fn lock_memory(needed_bytes: u64) -> Result<(), String> {
     }
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
         .map_err(|error| format!("memory not locked: mlockall: {error}"))
+}
+
+/// Makes a mapping of this process resident, as if every page had been touched.
+///
+/// # Errors
+/// The kernel is older than Linux 5.14, or does not want to.
+pub fn populate(begin: usize, bytes: usize, is_writable: bool) -> nix::Result<()> {
+    let advice =
+        if is_writable { MmapAdvise::MADV_POPULATE_WRITE } else { MmapAdvise::MADV_POPULATE_READ };
+    let begin =
+        NonNull::new(std::ptr::with_exposed_provenance_mut(begin)).ok_or(nix::Error::EFAULT)?;
+    // SAFETY: this advice changes no byte of what is mapped and unmaps nothing; where nothing is
+    // mapped any more the kernel refuses.
+    unsafe { madvise(begin, bytes, advice) }
 }
 
 /// Touches the stack below the caller once.

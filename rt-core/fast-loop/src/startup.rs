@@ -1,23 +1,28 @@
 //! Start-up, as a checklist: each step says what it could not have, and stops where it must.
 //!
 //! ```text
-//! config → segments → board safe → lock memory → [bus thread: stack, core, FIFO, seal, run]
-//!        → [loop thread: stack, core, FIFO] → DMA latency → seal → run
+//! config → segments → board safe → lock memory → [bus thread: stack, core, FIFO, seal, filter, run]
+//!        → [loop thread: stack, core, FIFO, seal, filter] → gate: filtered? resident? counters → run
 //! ```
 //!
 //! On `sim` the board's pins are a segment, so segments come before the board. What is lacking
-//! (priority, locked memory) is told to the kernel, which then refuses to arm a real board; it never
-//! ends the start. The bus thread is there only where the board has a slow bus, and no step waits for
+//! (priority, locked memory) is told to the kernel, which then refuses to arm a real board; a filter
+//! that does not hold is told to people. Neither ends the start. The bus thread is there only where the board has a slow bus, and no step waits for
 //! a bus. Shown by: the tests crate, `tests/bus/startup.rs`.
 
+use crate::build_id::build_id;
 use crate::bus::BusThread;
 use crate::clock;
 use crate::counters::Counters;
 use crate::cycle::{Ended, Loop};
+use crate::filter::{self, Filter};
+use crate::gate::{Gate, LastWord};
 use crate::housekeeping::{Facts, Housekeeper};
 use crate::inlets;
+use crate::last_words;
 use crate::mirror::Mirror;
 use crate::realtime::{self, Granted};
+use crate::resident;
 use crate::say::say;
 use crate::spin::Spin;
 use nix::sys::signal::{SigSet, Signal};
@@ -27,11 +32,10 @@ use rt_config::Robot;
 use rt_control::Kernel;
 use rt_ring::{RingWriter, SlotWriter};
 use rt_shm::{RunDir, Segments, ShmError, in_words};
-use rt_wire::{fnv1a, topics};
-use std::io::Read as _;
+use rt_wire::topics;
 use std::path::PathBuf;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// What the command line asks for.
@@ -124,6 +128,7 @@ pub fn run_board<B: Board + Send + 'static>(
     board
         .safe(clock::now())
         .map_err(|error| StartError::System { what: "board safe", why: error.to_string() })?;
+    let neutral_at = clock::now();
 
     let build_id = build_id();
     let kernel = Kernel::new(&robot.limits(), build_id);
@@ -147,33 +152,50 @@ pub fn run_board<B: Board + Send + 'static>(
     let the_loop =
         Loop { board, kernel, mirror, inlets, telemetry, keyframes, spin, drive_errors: 0 };
 
-    let (ready, is_ready) = mpsc::sync_channel::<(Granted, Counters, u32)>(1);
+    let (ready, is_ready) = mpsc::sync_channel::<(Granted, u32)>(1);
     let (cpu, priority) = (realtime::choose_cpu(timing.cpu), timing.priority);
-    let mut bus = BusThread::start(opened.bus_tasks, cpu, priority)?;
-    let loop_thread = thread::Builder::new()
+    let calls: Vec<_> = opened.bus_tasks.iter().flat_map(|task| task.calls()).copied().collect();
+    let bus_filter = Filter::of_bus(&calls);
+    let mut bus = BusThread::start(opened.bus_tasks, bus_filter.ok(), cpu, priority)?;
+    let filter = Filter::of_loop(the_loop.board.calls());
+    let names = filter.as_ref().map(Filter::names).map_err(String::clone);
+    let gate = Arc::new(Gate::default());
+    let its_gate = Arc::clone(&gate);
+    let loop_thread: JoinHandle<()> = thread::Builder::new()
         .name("fast-loop".to_owned())
         .stack_size(realtime::STACK_BYTES)
         .spawn(move || {
             realtime::prefault_stack();
             let granted = realtime::make_realtime(cpu, priority);
             let tid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0);
-            the_loop.run(move |before| {
+            the_loop.run(filter.as_ref().ok(), &its_gate, move || {
                 // The other side lives as long as this thread; if not, the run ends soon anyway.
-                drop(ready.send((granted, before, tid)));
+                drop(ready.send((granted, tid)));
             })
         })
         .map_err(|error| StartError::System { what: "loop thread", why: error.to_string() })?;
-    let (granted, before, tid) = is_ready.recv().map_err(|_gone| StartError::System {
+    let too_soon = || StartError::System {
         what: "loop thread",
         why: "it ended before its first cycle".to_owned(),
-    })?;
+    };
+    let (granted, tid) = is_ready.recv().map_err(|_gone| too_soon())?;
+    let entered = until_sealed(&gate, &loop_thread).ok_or_else(too_soon)?;
+    let filtered = names.and_then(|names| told_filter(&names, entered, filter::holds(tid)));
     let dma_latency = realtime::hold_dma_latency();
+    let resident = resident::make_resident();
+    // Asleep at the gate: whatever it does from here on is counted.
+    let before = Counters::of_thread(tid).ok_or_else(too_soon)?;
+    gate.open();
 
-    for lack in granted.lacks.iter().chain(locked.as_ref().err()).chain(dma_latency.as_ref().err())
-    {
+    let lacks = [&locked, &resident].map(|had| had.as_ref().err());
+    let more = [dma_latency.as_ref().err(), filtered.as_ref().err()];
+    for lack in granted.lacks.iter().chain(lacks.into_iter().chain(more).flatten()) {
         say(lack);
     }
     say(first_screen(robot, &granted, locked.is_ok()));
+    if let Ok(words) = &filtered {
+        say(words);
+    }
     for line in bus.iter().flat_map(BusThread::first_lines) {
         say(line);
     }
@@ -181,25 +203,71 @@ pub fn run_board<B: Board + Send + 'static>(
         granted,
         memory_locked: locked.is_ok(),
         dma_latency: dma_latency.is_ok(),
+        filtered: filtered.is_ok(),
+        resident: resident.is_ok(),
         before,
         tid,
         build_id,
+        neutral_at,
     };
-    let served = housekeeper.run(&facts, &signals, &loop_thread, bus.as_mut());
+    let served = housekeeper.run(&facts, &signals, &gate, &loop_thread, bus.as_mut());
     if served.is_err() {
         // Without housekeeping nobody can stop the car but its pins: stop it now.
         housekeeper.shut_down(&facts);
     }
-    let ended = loop_thread.join();
+    let word = until_ended(&gate, &loop_thread);
     for line in bus.into_iter().flat_map(|bus| bus.stop(BUS_ENDS_WITHIN)) {
         say(line);
     }
-    let ended = ended.map_err(|_panic| StartError::System {
-        what: "loop thread",
-        why: "it panicked".to_owned(),
-    })?;
-    housekeeper.close(&facts, &ended);
+    let word = word
+        .ok_or_else(|| StartError::System { what: "loop thread", why: "it panicked".to_owned() })?;
+    let ended = housekeeper.close(&facts, word);
     served.map(|()| ended)
+}
+
+/// Between two looks at a thread that cannot tell when it is there.
+const LOOK: Duration = Duration::from_micros(100);
+
+/// What came of the loop thread's filter; `None` if the thread has gone.
+fn until_sealed(gate: &Gate, loop_thread: &JoinHandle<()>) -> Option<Result<(), i32>> {
+    loop {
+        if let Some(entered) = gate.sealed() {
+            return Some(entered);
+        }
+        if loop_thread.is_finished() {
+            return None;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// The loop thread's last word; `None` if it has gone without one.
+fn until_ended(gate: &Gate, loop_thread: &JoinHandle<()>) -> Option<LastWord> {
+    loop {
+        if let Some(word) = gate.ended() {
+            return Some(word);
+        }
+        if loop_thread.is_finished() {
+            return None;
+        }
+        last_words::obey();
+        thread::sleep(LOOK);
+    }
+}
+
+/// What is said of the loop thread's filter, of the calls `names`.
+fn told_filter(
+    names: &str,
+    entered: Result<(), i32>,
+    holds: Result<(), String>,
+) -> Result<String, String> {
+    let entered = entered.map_err(|errno| in_words(nix::Error::from_raw(errno)));
+    match entered.and(holds) {
+        Ok(()) => {
+            Ok(format!("system calls of the loop thread: {names}; any other ends the process"))
+        }
+        Err(why) => Err(format!("system calls not filtered: {why}")),
+    }
 }
 
 fn first_screen(robot: &Robot, granted: &Granted, locked: bool) -> String {
@@ -231,21 +299,4 @@ fn take_signals() -> Result<SignalFd, StartError> {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         })
         .map_err(|error| StartError::System { what: "signals", why: in_words(error) })
-}
-
-/// Names this very build: a hash over the executable, 0 where it cannot be read.
-fn build_id() -> u64 {
-    let hash = || -> std::io::Result<u64> {
-        let mut file = std::fs::File::open("/proc/self/exe")?;
-        // In pieces: the whole of it would be locked in memory for good.
-        let mut piece = [0_u8; 64 * 1024];
-        let mut hash = 0;
-        loop {
-            match file.read(&mut piece)? {
-                0 => return Ok(hash),
-                bytes => hash = fnv1a(hash, &piece[..bytes]),
-            }
-        }
-    };
-    hash().unwrap_or(0)
 }

@@ -301,6 +301,8 @@ bit_set! {
         ENDED = 6;
         /// Memory is prefaulted.
         PREFAULTED = 7;
+        /// The kernel ends the process at any system call of the loop thread that is not on its list.
+        FILTERED = 8;
     }
 }
 
@@ -325,6 +327,8 @@ record! {
         pub resident_bytes: u64,
         /// Which build of the fast loop.
         pub build_id: u64,
+        /// When the board's neutral pulses were out, before the first cycle.
+        pub neutral_at: MonoNs,
         /// Kernel thread id of the loop thread.
         pub loop_tid: u32,
         /// Process id.

@@ -3,6 +3,7 @@
 mod faults;
 mod lateness;
 mod logger;
+mod startup;
 mod step;
 mod transport;
 
@@ -68,7 +69,8 @@ impl Bench {
 type Take = fn(&Bench) -> Result<Vec<Row>>;
 
 /// Every figure, by its name, in the order of the table.
-pub const FIGURES: [(&str, Take); 6] = [
+pub const FIGURES: [(&str, Take); 7] = [
+    ("startup", startup::startup),
     ("wakeup", lateness::wakeup),
     ("actuation", lateness::actuation),
     ("step", step::step),

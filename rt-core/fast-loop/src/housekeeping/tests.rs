@@ -158,9 +158,12 @@ fn told(housekeeper: &mut Housekeeper, now: MonoNs) -> HousekeepingFlags {
         granted: Granted::default(),
         memory_locked: false,
         dma_latency: false,
+        filtered: false,
+        resident: false,
         before: Counters::default(),
         tid: 0,
         build_id: 7,
+        neutral_at: START,
     };
     housekeeper.check_memory(now);
     housekeeper.tell_loop(&facts);

@@ -4,8 +4,8 @@ use fast_loop::sealed_alloc;
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 use rt_board::{
-    Board, BusError, BusTask, DriveError, Opened, ReadingReader, ReadingWriter, process_slot,
-    reading_slot,
+    Board, BusError, BusTask, Call, DriveError, Opened, ReadingReader, ReadingWriter, Syscall,
+    process_slot, reading_slot,
 };
 use rt_ring::{Newest, SlotReader, SlotWriter};
 use rt_wire::{Imu, Microseconds, MonoNs, Observation, PulseFrame, Raw, Validity};
@@ -16,6 +16,10 @@ pub(crate) const STALE_AFTER_NS: u64 = 1 << 50;
 pub(crate) const EREMOTEIO: i32 = 121;
 /// No robot file's neutral: only the board's `safe` gives it.
 pub(crate) const NEUTRAL: Microseconds = Microseconds(1499);
+
+/// What everything made up here calls.
+pub(crate) const DEVICE: Call =
+    Call { call: Syscall::Futex, why: "the lock around what the device saw" };
 
 /// How the sensor behaves when it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(crate) struct Wire {
     pub(crate) asked: u64,
     pub(crate) steering: Microseconds,
     pub(crate) sealed: bool,
+    /// Whether a run asks for its cores: a system call that the task does not name.
+    pub(crate) looks_around: bool,
     pub(crate) cores: Option<CpuSet>,
     pub(crate) thread_name: [u8; 15],
 }
@@ -47,6 +53,7 @@ impl Device {
             asked: 0,
             steering: Microseconds(0),
             sealed: false,
+            looks_around: false,
             cores: None,
             thread_name: [0; 15],
         };
@@ -92,11 +99,17 @@ impl BusTask for ImuTask {
         self.period_us
     }
 
+    fn calls(&self) -> &'static [Call] {
+        &[DEVICE]
+    }
+
     fn run(&mut self, now: MonoNs) -> Result<(), BusError> {
         let mut wire = self.device.wire();
         wire.asked += 1;
         wire.sealed = sealed_alloc::is_sealed();
-        wire.cores = sched_getaffinity(Pid::from_raw(0)).ok();
+        if wire.looks_around {
+            wire.cores = sched_getaffinity(Pid::from_raw(0)).ok();
+        }
         let name = std::thread::current();
         for (into, byte) in wire.thread_name.iter_mut().zip(name.name().unwrap_or("").bytes()) {
             *into = byte;

@@ -1,12 +1,14 @@
-//! The start-up checklist with a board that has a slow bus: the loop runs whatever the bus does.
+//! The start-up checklist with a board that has a slow bus: the loop runs whatever the bus does, both
+//! inside their filters.
 
-use crate::device::{BusBoard, Device, NEUTRAL, Temper};
+use crate::device::{BusBoard, DEVICE, Device, NEUTRAL, Temper};
 use fast_loop::cycle::Ended;
+use fast_loop::filter;
 use fast_loop::startup::run_board;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rt_board::{Board, DriveError, Opened};
+use rt_board::{Board, Call, DriveError, Opened};
 use rt_config::Robot;
 use rt_shm::{RunDir, Segments};
 use rt_wire::{MonoNs, Observation, PulseFrame, Validity};
@@ -24,6 +26,10 @@ struct Watched {
 }
 
 impl Board for Watched {
+    fn calls(&self) -> &'static [Call] {
+        &[DEVICE]
+    }
+
     fn read(&mut self, now: MonoNs, observation: &mut Observation) {
         self.board.read(now, observation);
         let mut seen = self.seen.0.lock().expect("whole");
@@ -72,6 +78,16 @@ fn end(process: JoinHandle<Ended>) -> Ended {
     process.join().expect("no panic")
 }
 
+/// Whether a thread of this name is under a filter that the process is not.
+fn filtered(name: &str) -> bool {
+    let threads = std::fs::read_dir("/proc/self/task").expect("it lives");
+    threads.flatten().any(|thread| {
+        let tid = thread.file_name().into_string().ok().and_then(|tid| tid.parse().ok());
+        let comm = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        comm.trim() == name && tid.is_some_and(|tid| filter::holds(tid).is_ok())
+    })
+}
+
 #[test]
 fn loop_runs_on_beside_a_bus_that_hangs_fails_and_recovers_and_its_last_pulses_reach_the_bus() {
     let device = Device::new(Temper::Stalls);
@@ -89,6 +105,9 @@ fn loop_runs_on_beside_a_bus_that_hangs_fails_and_recovers_and_its_last_pulses_r
     wait_until(&seen, is(Validity::Failed));
     device.becomes(Temper::Answers(4));
     wait_until(&seen, |seen| is(Validity::Valid)(seen) && seen.1.imu.accel_m_per_s2[0] == 4.0);
+
+    // The bus threads of other tests are under no filter.
+    assert!(filtered("fast-loop") && filtered("bus"), "as the kernel says");
 
     let ended = end(process);
     assert!(ended.safe && ended.cycles >= 50);

@@ -1,4 +1,5 @@
-//! The thread: what it runs when, what it tells, how it ends.
+//! The thread: what it runs when, what it tells, how it ends. Without its filter, which would end this
+//! program at the first panic; `startup.rs` has it.
 
 use crate::device::{BusBoard, Device, NEUTRAL, STALE_AFTER_NS, Temper};
 use fast_loop::bus::BusThread;
@@ -17,7 +18,7 @@ const AN_HOUR_US: u32 = 3_600_000_000;
 /// A board whose bus thread runs.
 fn running(device: &Device, period_us: u32) -> (BusBoard, BusThread) {
     let opened = BusBoard::open(device, period_us);
-    let bus = BusThread::start(opened.bus_tasks, None, 80).expect("a thread to be had");
+    let bus = BusThread::start(opened.bus_tasks, None, None, 80).expect("a thread to be had");
     (opened.board, bus.expect("there is a task"))
 }
 
@@ -35,7 +36,7 @@ fn counted(lines: &[String], what: &str) -> u64 {
 
 #[test]
 fn board_without_a_bus_starts_no_thread() {
-    assert!(BusThread::start(Vec::new(), None, 80).expect("nothing to refuse").is_none());
+    assert!(BusThread::start(Vec::new(), None, None, 80).expect("nothing to refuse").is_none());
 }
 
 #[test]
@@ -146,8 +147,9 @@ fn tasks_run_sealed_on_a_thread_of_their_own_name_away_from_the_loops_core() {
         (0..CpuSet::count()).filter(|cpu| ours.is_set(*cpu).unwrap_or(false)).collect();
     let loop_cpu = *cores.last().expect("it runs somewhere");
     let device = Device::new(Temper::Answers(3));
+    device.wire().looks_around = true;
     let tasks = BusBoard::open(&device, AN_HOUR_US).bus_tasks;
-    let bus = BusThread::start(tasks, u32::try_from(loop_cpu).ok(), 80).expect("a thread");
+    let bus = BusThread::start(tasks, None, u32::try_from(loop_cpu).ok(), 80).expect("a thread");
     let bus = bus.expect("there is a task");
     let told = bus.first_lines();
     bus.stop(ENDS_WITHIN);
@@ -177,7 +179,8 @@ fn task_too_fast_for_a_slow_bus_is_refused_by_name() {
             Ok(())
         }
     }
-    let error = BusThread::start(vec![Box::new(Hasty)], None, 80).expect_err("it never sleeps");
+    let error =
+        BusThread::start(vec![Box::new(Hasty)], None, None, 80).expect_err("it never sleeps");
     assert!(
         error.to_string().contains("gyro: period 999 µs, expected at least 1000 µs"),
         "{error}"

@@ -78,6 +78,15 @@ pub fn build(facts: &Facts<'_>) -> Report {
         command_latency_ns: trace.command.spread(),
         definitions: DEFINITIONS,
         real_board_limits: trace.real_limits.clone(),
+        neutral_after_start_ms: health
+            .filter(|health| health.neutral_at > outcome.begun_at)
+            .map(|health| milliseconds(health.neutral_at.since(outcome.begun_at))),
+        disarmed_after_start_ms: trace
+            .mode_changes
+            .iter()
+            .find(|change| change.to == Some(Mode::Disarmed))
+            .filter(|first| first.from == Some(Mode::SelfTest))
+            .map(|first| milliseconds(first.at.since(outcome.begun_at))),
         allocations: health.map(|health| health.allocations),
         page_faults: health
             .map(|health| PageFaults { minor: health.minor_faults, major: health.major_faults }),
@@ -325,6 +334,13 @@ fn notes(facts: &Facts<'_>) -> Vec<String> {
     if let Some(lack) = not_realtime(seen) {
         notes.push(lack);
     }
+    if seen.health.is_some_and(|health| !health.flags.has(HealthFlags::FILTERED)) {
+        notes.push(
+            "system calls of the loop thread not filtered (fast-loop.log says why): this kernel, or an \
+             emulator in its place, does not enforce the list"
+                .to_owned(),
+        );
+    }
     if let Some(plant) = seen.plant {
         let after_the_stop = plant.off_track_count.saturating_sub(seen.off_track_count_active);
         if after_the_stop > 0 {
@@ -369,6 +385,7 @@ fn scheduler(seen: &Seen) -> Scheduler {
         prefaulted: flags.has(HealthFlags::PREFAULTED),
         dma_latency_held: flags.has(HealthFlags::DMA_LATENCY),
         sealed: flags.has(HealthFlags::SEALED),
+        system_calls_filtered: flags.has(HealthFlags::FILTERED),
         spin_lead_us_max: milliseconds(seen.trace.spin_lead_ns_max) * 1000.0,
     }
 }

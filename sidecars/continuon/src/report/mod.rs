@@ -58,6 +58,10 @@ pub struct Report {
     /// What a real board's limits would have made of the same run.
     pub real_board_limits: RealLimits,
 
+    /// From the fork of the fast loop until its neutral pulses were out.
+    pub neutral_after_start_ms: Option<f64>,
+    /// From the same instant to the first Disarmed: on `sim` the plant must have started and spoken.
+    pub disarmed_after_start_ms: Option<f64>,
     /// Allocations by the loop thread since the seal.
     pub allocations: Option<u64>,
     /// Page faults of the loop thread since the seal.
@@ -188,6 +192,8 @@ pub struct Scheduler {
     pub dma_latency_held: bool,
     /// Whether the allocator is sealed for the loop thread.
     pub sealed: bool,
+    /// Whether the kernel ends the loop's process at a system call that is not on its list.
+    pub system_calls_filtered: bool,
     /// The longest spin lead that was used; 0 where the loop only sleeps.
     pub spin_lead_us_max: f64,
 }

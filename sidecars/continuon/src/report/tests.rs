@@ -84,6 +84,7 @@ fn seen(trace: Trace) -> Seen {
             cpu: u32::MAX,
             flags: HealthFlags::SEALED | HealthFlags::PREFAULTED,
             build_id: 0xdead_beef,
+            neutral_at: MonoNs(4_250_000),
             ..Health::default()
         }),
         heartbeats: [None; HEARTBEAT_SOURCES.len()],
@@ -159,6 +160,7 @@ fn good() -> Report {
         seen: seen(trace(u64::MAX, 21_500, Fault::DisarmRequested)),
         processes: ["fast-loop", "plant", "pilot", "rlds-logger"].map(process).to_vec(),
         logger: Some(json!({"path": "x"})),
+        begun_at: MonoNs(0),
     };
     write_episode(&plan, 22_100);
     report_of(&outcome, &plan)
@@ -180,6 +182,7 @@ fn pilot_killed() -> Report {
         seen: seen(trace(6_501, 6_590, Fault::OwnerStale)),
         processes: processes.to_vec(),
         logger: None,
+        begun_at: MonoNs(0),
     };
     write_episode(&plan, 7_300);
     report_of(&outcome, &plan)
@@ -207,6 +210,7 @@ fn every_key_that_scripts_rely_on_is_there_with_its_type() {
         "/page_faults/minor",
         "/page_faults/major",
         "/involuntary_switches",
+        "/neutral_after_start_ms",
         "/scheduler/priority",
         "/plant/laps",
         "/plant/distance_m",
@@ -230,6 +234,8 @@ fn every_key_that_scripts_rely_on_is_there_with_its_type() {
         assert!(report.pointer(key).is_some_and(Value::is_string), "{key}");
     }
     assert!(report["scheduler"]["memory_locked"].is_boolean());
+    assert!(report["scheduler"]["system_calls_filtered"].is_boolean());
+    assert_eq!(report["neutral_after_start_ms"], 4.25);
     assert!(report["scheduler"]["cpu"].is_null(), "not pinned");
     assert_eq!(report["interlocks"][0]["name"], "not-realtime", "shown in every simulated run");
 }
@@ -258,7 +264,8 @@ fn a_car_that_was_active_and_stood_is_no_success() {
     seen.plant = seen.plant.map(|plant| PlantStatus { distance_m: 0.1, ..plant });
     seen.trace.real_limits.power_cut_count = 3;
     let processes = vec![process("fast-loop")];
-    let outcome = Outcome { ended: Ended::AsAsked, seen, processes, logger: None };
+    let outcome =
+        Outcome { ended: Ended::AsAsked, seen, processes, logger: None, begun_at: MonoNs(0) };
     write_episode(&plan, 22_100);
     let report = report_of(&outcome, &plan);
     assert_eq!(report.verdict, Verdict::DidNotMove);
@@ -274,7 +281,8 @@ fn off_track(active: u32, in_all: u32) -> Report {
     seen.plant =
         seen.plant.map(|plant| PlantStatus { off_track_count: in_all, off_track_s: 1.25, ..plant });
     let processes = vec![process("fast-loop")];
-    let outcome = Outcome { ended: Ended::AsAsked, seen, processes, logger: None };
+    let outcome =
+        Outcome { ended: Ended::AsAsked, seen, processes, logger: None, begun_at: MonoNs(0) };
     write_episode(&plan, 22_100);
     report_of(&outcome, &plan)
 }
@@ -342,7 +350,8 @@ fn when_one_process_died_the_others_are_not_blamed_for_their_ends() {
     processes[1].how = "exit 3".to_owned();
     let seen = seen(trace(u64::MAX, 21_500, Fault::DisarmRequested));
     let ended = Ended::Died("fast-loop");
-    let outcome = Outcome { ended, seen, processes: processes.to_vec(), logger: None };
+    let outcome =
+        Outcome { ended, seen, processes: processes.to_vec(), logger: None, begun_at: MonoNs(0) };
     let reasons = report_of(&outcome, &plan).reasons.join("\n");
     assert!(reasons.contains("fast-loop") && !reasons.contains("exit 3"), "{reasons}");
 }
@@ -355,7 +364,8 @@ fn a_killed_logger_stops_no_car_and_leaves_an_episode_without_counts() {
     (logger.how, logger.unexpected) = ("signal 9 (SIGKILL)".to_owned(), true);
     let seen = seen(trace(u64::MAX, 21_500, Fault::DisarmRequested));
     let ended = Ended::Died("rlds-logger");
-    let outcome = Outcome { ended, seen, processes: vec![logger], logger: None };
+    let outcome =
+        Outcome { ended, seen, processes: vec![logger], logger: None, begun_at: MonoNs(0) };
     write_episode(&plan, 22_100);
     let note = plan.episodes_dir().join("ep_2026-11-20T184405Z_sim-donkey/episode.json");
     let open = std::fs::read_to_string(&note).expect("written").replace("clean", "open");
@@ -378,6 +388,23 @@ fn a_loop_without_real_time_is_noted_first_with_what_allows_it() {
 }
 
 #[test]
+fn a_loop_whose_system_calls_are_not_filtered_is_noted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let plan = plan(dir.path(), 20);
+    let mut seen = seen(trace(u64::MAX, 21_500, Fault::DisarmRequested));
+    let health = seen.health.as_mut().expect("it has some");
+    for (flags, noted) in [(health.flags, true), (health.flags | HealthFlags::FILTERED, false)] {
+        seen.health.as_mut().expect("it has some").flags = flags;
+        let processes = vec![process("fast-loop")];
+        let seen = seen.clone();
+        let (ended, begun_at) = (Ended::AsAsked, MonoNs(0));
+        let report = report_of(&Outcome { ended, seen, processes, logger: None, begun_at }, &plan);
+        assert_eq!(report.scheduler.system_calls_filtered, !noted);
+        assert_eq!(report.notes.iter().any(|note| note.contains("not filtered")), noted);
+    }
+}
+
+#[test]
 fn a_run_without_an_episode_is_incomplete() {
     let dir = tempfile::tempdir().expect("a folder");
     let plan = plan(dir.path(), 20);
@@ -386,6 +413,7 @@ fn a_run_without_an_episode_is_incomplete() {
         seen: seen(trace(u64::MAX, 21_500, Fault::DisarmRequested)),
         processes: vec![process("fast-loop")],
         logger: None,
+        begun_at: MonoNs(0),
     };
     let report = report_of(&outcome, &plan);
     assert_eq!(report.verdict, Verdict::RecordIncomplete);
@@ -410,8 +438,13 @@ fn a_killed_loop_is_told_by_the_plants_monostable() {
     });
     let mut dead = process("fast-loop");
     (dead.how, dead.unexpected) = ("signal 9 (SIGKILL)".to_owned(), true);
-    let outcome =
-        Outcome { ended: Ended::Died("fast-loop"), seen, processes: vec![dead], logger: None };
+    let outcome = Outcome {
+        ended: Ended::Died("fast-loop"),
+        seen,
+        processes: vec![dead],
+        logger: None,
+        begun_at: MonoNs(0),
+    };
     let report = report_of(&outcome, &plan);
     assert_eq!(report.verdict, Verdict::ProcessDied);
     assert_eq!(report.plant.power_cut_after_ms, Some(30.5));

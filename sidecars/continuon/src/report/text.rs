@@ -237,6 +237,15 @@ fn thread(out: &mut Text, report: &Report) {
             count(report.voluntary_switches)
         ),
     );
+    let after = |ms: Option<f64>| ms.map_or("unknown".to_owned(), |ms| format!("{ms:.1} ms"));
+    out.row(
+        "start of the loop",
+        &format!(
+            "neutral pulses after {}, Disarmed after {} (plant started and heard)",
+            after(report.neutral_after_start_ms),
+            after(report.disarmed_after_start_ms)
+        ),
+    );
     out.row("resident memory", &report.resident_bytes.map_or("unknown".to_owned(), mebibytes));
     let yes = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
     let cpu = scheduler.cpu.map_or("not pinned".to_owned(), |cpu| format!("pinned to core {cpu}"));
@@ -248,11 +257,16 @@ fn thread(out: &mut Text, report: &Report) {
     out.row(
         "scheduler",
         &format!(
-            "{} priority {}, {cpu}, {spin}, {}, {}, {}",
+            "{} priority {}, {cpu}, {spin}, {}, {}, {}, {}",
             scheduler.policy,
             scheduler.priority,
             yes(scheduler.memory_locked, "memory locked", "memory not locked"),
             yes(scheduler.sealed, "allocator sealed", "allocator not sealed"),
+            yes(
+                scheduler.system_calls_filtered,
+                "system calls filtered",
+                "system calls not filtered"
+            ),
             yes(scheduler.dma_latency_held, "idle states held off", "idle states allowed"),
         ),
     );

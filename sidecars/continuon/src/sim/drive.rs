@@ -15,7 +15,7 @@ use crate::sim::fleet::Fleet;
 use crate::sim::keys;
 use crate::sim::plan::Plan;
 use crate::sim::terminal::Terminal;
-use rt_wire::{Fault, FaultSet, InterlockSet, Mode, OperatorKind, Severity};
+use rt_wire::{Fault, FaultSet, InterlockSet, Mode, MonoNs, OperatorKind, Severity};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub struct Outcome {
     pub processes: Vec<ProcessEnd>,
     /// The logger's last line.
     pub logger: Option<Value>,
+    /// Just before the fast loop was forked.
+    pub begun_at: MonoNs,
 }
 
 /// Start, drive, stop.
@@ -68,7 +70,7 @@ pub fn whole_run(
     let processes = fleet.process_ends();
     let logger = fleet.logger_json();
     let seen = fleet.seen().clone();
-    Ok(Outcome { ended, seen, processes, logger })
+    Ok(Outcome { ended, seen, processes, logger, begun_at: fleet.begun_at() })
 }
 
 fn from_start_to_rest(

@@ -9,7 +9,7 @@ use crate::sim::plan::{Plan, arguments};
 use crate::sim::process::{Hands, Process, beside_us};
 use rt_shm::Client;
 use rt_wire::topics::{self, FAST_LOOP, PLANT, RLDS_LOGGER, TELEOP};
-use rt_wire::{HEARTBEAT_SOURCES, HeartbeatFlags, SidecarState, Validity};
+use rt_wire::{HEARTBEAT_SOURCES, HeartbeatFlags, MonoNs, SidecarState, Validity};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -137,6 +137,12 @@ impl Fleet {
         self.fast_loop.stop(PATIENCE);
         self.guest(PLANT, |plant| plant.stop(PATIENCE));
         self.watch.finish();
+    }
+
+    /// Just before the fast loop was forked.
+    #[must_use]
+    pub fn begun_at(&self) -> MonoNs {
+        self.fast_loop.begun_at()
     }
 
     /// How each ended.

@@ -7,8 +7,10 @@
 use crate::exit::Failure;
 use crate::report::ProcessEnd;
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use rt_shm::in_words;
+use rt_wire::MonoNs;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -36,6 +38,7 @@ pub enum Hands {
 pub struct Process {
     name: &'static str,
     child: Child,
+    begun_at: MonoNs,
     log: PathBuf,
     out: PathBuf,
     ended: Option<ExitStatus>,
@@ -100,14 +103,30 @@ impl Process {
             // Only our own group may read the terminal.
             Hands::OnTheTerminal => command.stdin(Stdio::inherit()),
         };
+        let begun_at = mono_now();
         let child = command.spawn().map_err(|error| failed(program, error))?;
-        Ok(Self { name, child, log, out, ended: None, told_to_end: false, killed_by_us: false })
+        Ok(Self {
+            name,
+            child,
+            begun_at,
+            log,
+            out,
+            ended: None,
+            told_to_end: false,
+            killed_by_us: false,
+        })
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Just before it was forked.
+    #[must_use]
+    pub fn begun_at(&self) -> MonoNs {
+        self.begun_at
     }
 
     /// How it ended, if it has.
@@ -209,12 +228,23 @@ impl Drop for Process {
     }
 }
 
-/// `exit 3`, or `signal 9 (SIGKILL)`.
+/// Now, on the clock of every record; 0 where there is none.
+fn mono_now() -> MonoNs {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    MonoNs(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// `exit 3`, or `signal 9 (SIGKILL)`; what a signal means where its name does not say it.
 #[must_use]
 pub fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit {code}"),
         (None, Some(number)) => match Signal::try_from(number) {
+            Ok(Signal::SIGSYS) => format!(
+                "signal {number} (SIGSYS): a thread made a system call that its filter forbids, and the \
+                 kernel ended the process (its log names thread and call: `dmesg | grep type=1326`, \
+                 or `ausearch -m SECCOMP`)"
+            ),
             Ok(signal) => format!("signal {number} ({signal})"),
             Err(_unknown) => format!("signal {number}"),
         },
@@ -241,6 +271,13 @@ mod tests {
     fn an_end_is_told_by_its_code_or_by_its_signals_name() {
         assert_eq!(how(ExitStatus::from_raw(3 << 8)), "exit 3");
         assert_eq!(how(ExitStatus::from_raw(9)), "signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn death_by_the_system_call_filter_is_told_in_words() {
+        let told = how(ExitStatus::from_raw(31));
+        assert!(told.starts_with("signal 31 (SIGSYS): a thread made a system call that"), "{told}");
+        assert!(told.contains("dmesg"), "{told}");
     }
 
     #[test]
