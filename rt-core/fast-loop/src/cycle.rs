@@ -9,6 +9,7 @@ use crate::clock;
 use crate::counters::Counters;
 use crate::grid::Grid;
 use crate::inlets::Inlets;
+use crate::log::{self, journal::Journal};
 use crate::mirror::Mirror;
 use crate::sealed_alloc;
 use crate::spin::Spin;
@@ -67,6 +68,9 @@ impl<B: Board> Loop<B> {
         let before = Counters::of_this_thread();
         before_seal(before);
         sealed_alloc::seal();
+        log::set_cycle(0, clock::now());
+        defmt::info!("sealed: period {=u64} ns, nothing allocates from here on", limits.period_ns);
+        let mut journal = Journal::default();
 
         let mut grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
         let mut due = grid.next(0);
@@ -75,8 +79,10 @@ impl<B: Board> Loop<B> {
             let release = self.wait_for(due.release_ns, &record.release);
             record.release =
                 Release { cycle_index: due.cycle_index, missed_releases: due.missed, ..release };
+            log::set_cycle(due.cycle_index, release.woke_at);
             let driven_at = self.judge_and_drive(&mut record);
             self.tell(&mut record, &mut keyframe_due_at);
+            journal.tell(&record);
 
             let finished_at = clock::now();
             record.release.previous_driven_at = driven_at;
@@ -87,6 +93,7 @@ impl<B: Board> Loop<B> {
             due = grid.next(finished_at.0);
         }
         let safe = self.board.safe(clock::now()).is_ok();
+        defmt::info!("ended after {=u64} cycles, outputs safe: {=bool}", self.telemetry.published(), safe);
         sealed_alloc::unseal();
         let counters = Counters::of_this_thread().since(before);
         Ended { counters, cycles: self.telemetry.published(), safe }

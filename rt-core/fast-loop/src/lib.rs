@@ -16,6 +16,7 @@ pub mod cycle;
 pub mod grid;
 pub mod housekeeping;
 pub mod inlets;
+pub mod log;
 pub mod mirror;
 pub mod proc_file;
 pub mod realtime;

@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::cycle::{Ended, Loop};
 use crate::housekeeping::{Facts, Housekeeper};
 use crate::inlets;
+use crate::log;
 use crate::mirror::Mirror;
 use crate::realtime::{self, Granted};
 use crate::say::say;
@@ -138,9 +139,15 @@ pub fn run_board<B: Board + Send + 'static>(
         topics::KEYFRAME.depth as usize,
         segments.identity(&topics::KEYFRAME),
     )?;
+    let log_ring = RingWriter::create(
+        segments.words(&topics::LOG)?,
+        topics::LOG.depth as usize,
+        segments.identity(&topics::LOG),
+    )?;
+    let (frames, forwarder) = log::link(log::FRAMES_WAITING_MAX, log_ring);
     let (outlets, inlets) = inlets::link();
     let timing = robot.file().timing.clone();
-    let mut housekeeper = Housekeeper::open(robot, segments, lock, outlets, opened.watchdog)?;
+    let mut housekeeper = Housekeeper::open(robot, segments, lock, outlets, forwarder, opened.watchdog)?;
 
     let locked = realtime::lock_memory(LOCKED_BYTES);
     let spin = Spin::new(&timing);
@@ -156,6 +163,7 @@ pub fn run_board<B: Board + Send + 'static>(
         .spawn(move || {
             realtime::prefault_stack();
             let granted = realtime::make_realtime(cpu, priority);
+            frames.install();
             let tid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0);
             the_loop.run(move |before| {
                 // The other side lives as long as this thread; if not, the run ends soon anyway.

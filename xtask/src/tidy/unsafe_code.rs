@@ -1,16 +1,18 @@
-//! `unsafe` only where it was decided: ring, shm, board, and three files of fast-loop.
+//! `unsafe` only where it was decided: ring, shm, board, and four files of fast-loop.
 
 use super::source::{code_only, lines_with_word};
 use super::{Finding, Tree};
 
 /// Folders and files in which `unsafe` may stand.
-const PLACES: [&str; 6] = [
+const PLACES: [&str; 7] = [
     "rt-core/ring/",
     "rt-core/shm/",
     "rt-core/board/",
     "rt-core/fast-loop/src/realtime.rs",
     "rt-core/fast-loop/src/sealed_alloc.rs",
     "rt-core/fast-loop/src/mirror.rs",
+    // Decision 015: the four acts of a logger, which defmt's trait calls unsafe.
+    "rt-core/fast-loop/src/log/global.rs",
 ];
 /// A workspace of its own, which is measured against and ships nothing.
 const NOT_OURS: &str = "hil/peers/";
