@@ -93,7 +93,11 @@ impl<B: Board> Loop<B> {
             due = grid.next(finished_at.0);
         }
         let safe = self.board.safe(clock::now()).is_ok();
-        defmt::info!("ended after {=u64} cycles, outputs safe: {=bool}", self.telemetry.published(), safe);
+        defmt::info!(
+            "ended after {=u64} cycles, outputs safe: {=bool}",
+            self.telemetry.published(),
+            safe
+        );
         sealed_alloc::unseal();
         let counters = Counters::of_this_thread().since(before);
         Ended { counters, cycles: self.telemetry.published(), safe }

@@ -119,10 +119,12 @@ impl FrameWriter {
 
 /// Does something with the calling thread's writer; says whether it has one that is free.
 fn with_writer(act: impl FnOnce(&mut FrameWriter)) -> bool {
-    HERE.get().is_some_and(|writer| writer.try_borrow_mut().is_ok_and(|mut writer| {
-        act(&mut writer);
-        true
-    }))
+    HERE.get().is_some_and(|writer| {
+        writer.try_borrow_mut().is_ok_and(|mut writer| {
+            act(&mut writer);
+            true
+        })
+    })
 }
 
 /// Begins a frame of the calling thread, or counts that it may not.

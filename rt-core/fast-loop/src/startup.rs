@@ -96,6 +96,7 @@ pub fn run(options: &Options) -> Result<Ended, StartError> {
     match robot.file().board {
         rt_config::Board::Sim => {
             let lock = RunDir::create(&options.run_dir)?.lock()?;
+            tell_program(&lock);
             let segments = Segments::create(&robot.file().name, true, false)?;
             let pins = SlotWriter::create(
                 segments.words(&topics::SIM_PINS)?,
@@ -147,7 +148,8 @@ pub fn run_board<B: Board + Send + 'static>(
     let (frames, forwarder) = log::link(log::FRAMES_WAITING_MAX, log_ring);
     let (outlets, inlets) = inlets::link();
     let timing = robot.file().timing.clone();
-    let mut housekeeper = Housekeeper::open(robot, segments, lock, outlets, forwarder, opened.watchdog)?;
+    let mut housekeeper =
+        Housekeeper::open(robot, segments, lock, outlets, forwarder, opened.watchdog)?;
 
     let locked = realtime::lock_memory(LOCKED_BYTES);
     let spin = Spin::new(&timing);
@@ -239,6 +241,17 @@ fn take_signals() -> Result<SignalFd, StartError> {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         })
         .map_err(|error| StartError::System { what: "signals", why: in_words(error) })
+}
+
+/// Shows where this program lies: who reads the log needs its message table. Nobody else does, so a
+/// failure is told and ends nothing.
+fn tell_program(lock: &rt_shm::RunLock) {
+    let told = std::env::current_exe()
+        .map_err(|error| in_words(error).to_string())
+        .and_then(|program| lock.link_program(&program).map_err(|error| error.to_string()));
+    if let Err(why) = told {
+        say(format_args!("the log will not be readable from the run directory: {why}"));
+    }
 }
 
 /// Names this very build: a hash over the executable, 0 where it cannot be read.

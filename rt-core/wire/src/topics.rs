@@ -147,15 +147,8 @@ pub const KEYFRAME: Topic = topic::<KernelState>(
     true,
 );
 /// What the loop logs: one message a record. Few a second, and room for four seconds of 1000.
-pub const LOG: Topic = topic::<LogFrame>(
-    FAST_LOOP,
-    "log",
-    Kind::Ring,
-    &[RLDS_LOGGER, CONTINUON],
-    10,
-    4096,
-    true,
-);
+pub const LOG: Topic =
+    topic::<LogFrame>(FAST_LOOP, "log", Kind::Ring, &[RLDS_LOGGER, CONTINUON], 10, 4096, true);
 /// The loop thread's counters.
 pub const HEALTH: Topic =
     topic::<Health>(FAST_LOOP, "health", Kind::Slot, &[RLDS_LOGGER, CONTINUON], 10, 1, false);

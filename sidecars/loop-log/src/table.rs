@@ -83,7 +83,9 @@ pub enum TableError {
         why: std::io::Error,
     },
     /// It is another build than the one whose frames are to be read.
-    #[error("{path}: build {found:#018x}, expected {expected:#018x} as the fast loop says: name that build's executable")]
+    #[error(
+        "{path}: build {found:#018x}, expected {expected:#018x} as the fast loop says: name that build's executable"
+    )]
     OtherBuild {
         /// The file.
         path: String,
@@ -115,8 +117,8 @@ impl MessageTable {
         let name = path.display().to_string();
         let bytes =
             std::fs::read(path).map_err(|why| TableError::Io { path: name.clone(), why })?;
-        let table = Self::parse(&bytes)
-            .map_err(|error| TableError::NoTable(format!("{name}: {error}")))?;
+        let table =
+            Self::parse(&bytes).map_err(|error| TableError::NoTable(format!("{name}: {error}")))?;
         match wanted {
             Some(expected) if expected != table.build_id => {
                 Err(TableError::OtherBuild { path: name, found: table.build_id, expected })
@@ -139,8 +141,8 @@ impl MessageTable {
             Some(kept) => kept,
             None => Saved { build_id: fnv1a(0, elf), places: places(elf, &table)? },
         };
-        let saved = saved::write(elf, &Saved { build_id, places: places.clone() })
-            .map_err(no_table)?;
+        let saved =
+            saved::write(elf, &Saved { build_id, places: places.clone() }).map_err(no_table)?;
         Ok(Self { table, places, build_id, saved })
     }
 
@@ -173,7 +175,11 @@ impl MessageTable {
             return Ok(None);
         }
         let (frame, used) = self.table.decode(bytes).map_err(|error| {
-            format!("{} bytes that are no message of build {:#018x}: {error}", bytes.len(), self.build_id)
+            format!(
+                "{} bytes that are no message of build {:#018x}: {error}",
+                bytes.len(),
+                self.build_id
+            )
         })?;
         if used != bytes.len() {
             return Err(format!("{} bytes, of which the message takes {used}", bytes.len()));
@@ -189,8 +195,7 @@ impl MessageTable {
 }
 
 fn places(elf: &[u8], table: &defmt_decoder::Table) -> Result<BTreeMap<u64, Place>, TableError> {
-    let found =
-        table.get_locations(elf).map_err(|error| TableError::NoTable(error.to_string()))?;
+    let found = table.get_locations(elf).map_err(|error| TableError::NoTable(error.to_string()))?;
     let place = |location: defmt_decoder::Location| Place {
         file: in_workspace(&location.file),
         line: location.line,

@@ -37,8 +37,17 @@ const fn row(name: &'static str, ours: Ours, outside: Outside) -> Row {
 }
 
 /// A sidecar process: the library of sidecars, the words, and the libraries that it needs.
-const GUEST: Ours =
-    Just(&["sidecar", "terminal", "loop-log", "rlds", "brain", "rt-wire", "rt-ring", "rt-shm", "rt-config"]);
+const GUEST: Ours = Just(&[
+    "sidecar",
+    "terminal",
+    "loop-log",
+    "rlds",
+    "brain",
+    "rt-wire",
+    "rt-ring",
+    "rt-shm",
+    "rt-config",
+]);
 /// Two of them replay recorded cycles; replay drives nothing.
 const REPLAYER: Ours = Just(&[
     "sidecar",

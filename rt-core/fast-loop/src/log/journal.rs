@@ -35,7 +35,9 @@ impl Journal {
         match (self.drive_errors, observation.drive_error_count) {
             (0, 0) => {}
             (0, _) => defmt::error!("the board did not take the pulses"),
-            (failures, 0) => defmt::info!("the board takes pulses again, after {=u32} failures", failures),
+            (failures, 0) => {
+                defmt::info!("the board takes pulses again, after {=u32} failures", failures)
+            }
             _ => {}
         }
         self.tell_mode(outcome);
@@ -52,7 +54,8 @@ impl Journal {
     fn tell_mode(&self, outcome: &Outcome) {
         if outcome.mode == outcome.previous_mode {
             // A late event has a message of its own.
-            let begun = FaultSet(outcome.causes.0 & !self.causes.0).without(rt_wire::Fault::LateEvent);
+            let begun =
+                FaultSet(outcome.causes.0 & !self.causes.0).without(rt_wire::Fault::LateEvent);
             if begun.stops() {
                 defmt::warn!("causes began: {}", Causes::from(begun));
             } else if !begun.is_empty() {
@@ -64,13 +67,31 @@ impl Journal {
         let (now, latched) = (Causes::from(outcome.causes), Causes::from(outcome.latched_causes));
         match outcome.mode.get() {
             Some(Mode::EStopLatched | Mode::Fault) | None => {
-                defmt::error!("mode {=str} -> {=str}: causes {}, latched {}", before, after, now, latched);
+                defmt::error!(
+                    "mode {=str} -> {=str}: causes {}, latched {}",
+                    before,
+                    after,
+                    now,
+                    latched
+                );
             }
             Some(Mode::SafeStop) => {
-                defmt::warn!("mode {=str} -> {=str}: causes {}, latched {}", before, after, now, latched);
+                defmt::warn!(
+                    "mode {=str} -> {=str}: causes {}, latched {}",
+                    before,
+                    after,
+                    now,
+                    latched
+                );
             }
             Some(Mode::Boot | Mode::SelfTest | Mode::Disarmed | Mode::Arming | Mode::Active) => {
-                defmt::info!("mode {=str} -> {=str}: causes {}, latched {}", before, after, now, latched);
+                defmt::info!(
+                    "mode {=str} -> {=str}: causes {}, latched {}",
+                    before,
+                    after,
+                    now,
+                    latched
+                );
             }
         }
     }
