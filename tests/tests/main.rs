@@ -3,6 +3,7 @@
 mod bad_input;
 mod exhaustive;
 mod journey;
+mod log;
 mod loop_deaths;
 mod replay;
 mod seal;

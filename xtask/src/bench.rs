@@ -20,8 +20,8 @@ pub(crate) struct Args {
     /// Short windows: checks the harness in about two minutes; not to be quoted.
     #[arg(long)]
     quick: bool,
-    /// This figure only; may be given several times (wakeup, actuation, step, transport, faults,
-    /// logger).
+    /// This figure only; may be given several times (wakeup, actuation, step, transport, log,
+    /// faults, logger).
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// One JSON object on stdout instead of a table.

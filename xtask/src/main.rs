@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod fix;
+mod log_arch;
 mod rel;
 mod replay_arch;
 mod sabotage;
@@ -25,6 +26,7 @@ Examples:
   cargo xtask fix                     format, and accept changed snapshots
   cargo xtask tidy                    what reviews forget, in under 3 s
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
+  cargo xtask log-arch                the loop's log, read from each build of it, aarch64 too
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
   cargo xtask sabotage                plant each known bug, and show which test catches it
   cargo xtask sabotage estop          only those whose name has `estop` in it
@@ -62,6 +64,8 @@ enum Verb {
     },
     /// Replay one recorded drive here and under an aarch64 emulator, and compare every bit.
     ReplayArch,
+    /// Read the log of `fast-loop` as each profile builds it, here and under an aarch64 emulator.
+    LogArch,
     /// Run the long proofs.
     #[command(subcommand)]
     Rel(rel::What),
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         Verb::Fix => fix::run(),
         Verb::Tidy { json } => tidy::run(json),
         Verb::ReplayArch => replay_arch::run(),
+        Verb::LogArch => log_arch::run(),
         Verb::Rel(what) => rel::run(&what),
         Verb::Sabotage { names, one_per_file } => sabotage::run(&names, one_per_file),
     };

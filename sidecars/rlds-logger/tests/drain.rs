@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Disk, Rings, about, cycle, keyframe};
+use common::{Disk, LOG_DEPTH, Rings, about, cycle, keyframe, log_frame};
 use rlds::{Closing, Entry, EpisodeWriter, Files, RecordingReader, Summary};
 use rlds_logger::{Drain, Drained, Ended, Progress, record_until};
 use rt_ring::Read;
-use rt_wire::{MonoNs, Telemetry};
+use rt_wire::{LogFrame, MonoNs, Telemetry};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use zerocopy::IntoBytes;
@@ -279,4 +279,40 @@ fn full_disk_never_stops_the_recorder_and_each_record_it_costs_is_counted() {
     assert!(degraded_at.is_some_and(|at| at < 1000), "told while it happens: {degraded_at:?}");
     assert_eq!((last.last_sequence, last.is_whole), (2000, false));
     assert_eq!(last.lost_disk, note.telemetry_lost_disk);
+}
+
+#[test]
+fn log_frames_are_recorded_in_order_and_what_was_overwritten_is_told_before_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let rings = Rings::new(64, 4);
+    let mut log = rings.log_writer();
+    let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
+    let mut episode = episode(&dir);
+    (1..=5).for_each(|n| log.publish(&log_frame(n)));
+    assert_eq!(drain.drain(&mut episode, ALL), Drained::Empty);
+    // More than the ring holds, and a loss that the loop itself tells.
+    (6..=45).for_each(|n| log.publish(&log_frame(n)));
+    log.publish(&LogFrame { lost: 3, ..log_frame(46) });
+    drain.finish(&mut episode);
+    let summary = episode.finish(Closing::Clean, "");
+    let (mut expected, mut lost) = (1, 0);
+    for entry in recorded(&summary) {
+        match entry {
+            Entry::Log(frame) => {
+                assert_eq!(frame.sequence, expected);
+                expected += 1;
+            }
+            Entry::Loss(loss) => {
+                assert_eq!(loss.topic, "sim-donkey.fast-loop.log.ring");
+                expected += loss.lost;
+                lost += loss.lost;
+                assert_eq!(loss.before_sequence, expected);
+            }
+            Entry::Telemetry(_) | Entry::Keyframe(_) => panic!("{entry:?}"),
+        }
+    }
+    assert_eq!(expected, 47);
+    assert!(lost > 0, "40 frames went through a ring of {LOG_DEPTH}");
+    let note = &summary.note;
+    assert_eq!((note.log_frames, note.log_frames_lost), (46 - lost, lost + 3));
 }

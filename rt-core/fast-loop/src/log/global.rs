@@ -2,7 +2,7 @@
 //!
 //! It decides nothing. It must never reach another thread's memory: the writer is found through
 //! thread-local state, so no lock is needed and none is taken (defmt's usual host set-up takes a
-//! critical section, which on std is a process-wide mutex). Shown by: `tests/log/`.
+//! critical section, which on std is a process-wide mutex). Decision 015. Shown by: `tests/log/`.
 
 use super::{FrameWriter, begin_frame, with_writer};
 
