@@ -68,7 +68,7 @@ fn live(running: &Running, args: &LogArgs, json: bool) -> Result<Exit, Failure> 
     let health = client.slot_reader::<Health>(&topics::HEALTH).map_err(not_possible)?;
     let build_id = health.peek().map(|health| health.build_id);
     let program = args.elf.clone().unwrap_or_else(|| running.run_dir.join(LOOP_PROGRAM));
-    let table = MessageTable::load(&program, build_id).map_err(no_table)?;
+    let table = MessageTable::load(&program, build_id).map_err(|error| no_table(&error, args))?;
     let mut printer = Printer::new(&table, args.level, json, Clock::now());
     loop {
         let has_ended = !client.is_open()
@@ -93,10 +93,11 @@ fn live(running: &Running, args: &LogArgs, json: bool) -> Result<Exit, Failure> 
 fn of_episode(path: &Path, args: &LogArgs, json: bool) -> Result<Exit, Failure> {
     let mut recorded = Recorded::open(path)?;
     let table = match (&args.elf, recorded.log_table()) {
-        (Some(program), _) => {
-            MessageTable::load(program, Some(recorded.build_id())).map_err(no_table)?
+        (Some(program), _) => MessageTable::load(program, Some(recorded.build_id()))
+            .map_err(|error| no_table(&error, args))?,
+        (None, Some(table)) => {
+            MessageTable::parse(table).map_err(|error| no_table(&error, args))?
         }
-        (None, Some(table)) => MessageTable::parse(table).map_err(no_table)?,
         (None, None) => {
             return Err(Failure::not_possible(format!(
                 "{}: recorded without the messages of its log: name the fast-loop executable of \
@@ -128,12 +129,15 @@ fn is_of(topic: &Topic, segment: &str) -> bool {
     segment.ends_with(&rest)
 }
 
-fn no_table(error: TableError) -> Failure {
+/// A file that a person named is theirs to mend; one that was found is not to be had here.
+fn no_table(error: &TableError, args: &LogArgs) -> Failure {
     match error {
-        // A file that was named, or the link of a run: either way it can be mended by naming one.
-        TableError::Io { .. } | TableError::NoTable(_) => {
-            Failure::misuse(format!("{error} (name the fast-loop executable with --elf)"))
-        }
         TableError::OtherBuild { .. } => Failure::not_possible(error.to_string()),
+        TableError::Io { .. } | TableError::NoTable(_) if args.elf.is_some() => {
+            Failure::misuse(error.to_string())
+        }
+        TableError::Io { .. } | TableError::NoTable(_) => {
+            Failure::not_possible(format!("{error} (name the fast-loop executable with --elf)"))
+        }
     }
 }

@@ -207,5 +207,5 @@ fn places(elf: &[u8], table: &defmt_decoder::Table) -> Result<BTreeMap<u64, Plac
 /// A file as a reader of the source knows it: the machine that built it is nobody's business.
 fn in_workspace(file: &Path) -> String {
     let text = file.to_string_lossy();
-    text.find("rt-core/").and_then(|at| text.get(at..)).unwrap_or(&text).to_owned()
+    text.rfind("rt-core/").and_then(|at| text.get(at..)).unwrap_or(&text).to_owned()
 }
