@@ -114,7 +114,7 @@ impl RunDir {
                     pid.map_or_else(|| "pid not known".to_owned(), |pid: u32| format!("pid {pid}"));
                 return Err(ShmError::AnotherLoop { holder, dir: self.path.clone() });
             }
-            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+            Err(TryLockError::Error(error)) => Err(cannot(error)),
         }
         file.set_len(0).map_err(cannot)?;
         file.write_all(format!("{}\n", process::id()).as_bytes()).map_err(cannot)?;
@@ -142,7 +142,7 @@ impl RunLock {
         let link = self.0.dir.join(LOOP_PROGRAM);
         let cannot = |error| ShmError::io(format!("link {}", link.display()), &error);
         match fs::remove_file(&link) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(cannot(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
             Ok(()) | Err(_) => symlink(program, &link).map_err(cannot),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::REFUSED;
 use ringbuf::HeapCons;
-use ringbuf::traits::Consumer as _;
+use ringbuf::traits::{Consumer as _, Observer as _};
 use rt_ring::RingWriter;
 use rt_ring::sync::{AtomicU64, Ordering};
 use rt_wire::{LogFrame, MonoNs};
@@ -38,8 +38,11 @@ impl Forwarder {
         // First the count, then the frames: those queued before the loss go out before it is told.
         // ORDER: pairs with the store in FrameWriter::end.
         let lost = self.lost.load(Ordering::Acquire);
-        while let Some(frame) = self.frames.try_pop() {
-            self.publish(frame);
+        // Those that are there now: a loop that logs without end does not hold housekeeping.
+        for _ in 0..self.frames.occupied_len() {
+            if let Some(frame) = self.frames.try_pop() {
+                self.publish(frame);
+            }
         }
         // ORDER: relaxed: as in new().
         if lost > self.told_lost || REFUSED.load(Ordering::Relaxed) > self.told_refused {
