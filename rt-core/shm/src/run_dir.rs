@@ -114,7 +114,7 @@ impl RunDir {
                     pid.map_or_else(|| "pid not known".to_owned(), |pid: u32| format!("pid {pid}"));
                 return Err(ShmError::AnotherLoop { holder, dir: self.path.clone() });
             }
-            Err(TryLockError::Error(error)) => Err(cannot(error)),
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
         file.set_len(0).map_err(cannot)?;
         file.write_all(format!("{}\n", process::id()).as_bytes()).map_err(cannot)?;
