@@ -4,6 +4,7 @@ mod bad_input;
 mod exhaustive;
 mod filter;
 mod journey;
+mod log;
 mod loop_deaths;
 mod replay;
 mod seal;

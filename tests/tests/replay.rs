@@ -46,6 +46,7 @@ fn record(folder: &Path, robot_json: &str, entries: impl Iterator<Item = Entry>)
                 keyframes += 1;
                 recording.keyframe(keyframes, &state).expect("written");
             }
+            Entry::Log(frame) => recording.log_frame(frame.sequence, &frame).expect("written"),
             Entry::Loss(loss) => recording.loss(MonoNs(1), &loss).expect("written"),
         }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Short windows: checks the harness in about two minutes; not to be quoted.
     #[arg(long)]
     quick: bool,
-    /// This figure only; may be given several times (startup, wakeup, actuation, step, transport,
+    /// This figure only; may be given several times (startup, wakeup, actuation, step, transport, log,
     /// faults, logger).
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,

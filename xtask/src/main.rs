@@ -9,6 +9,7 @@ mod cross;
 mod executable;
 mod fix;
 mod proof;
+mod log_arch;
 mod rel;
 mod replay_arch;
 mod sabotage;
@@ -29,6 +30,7 @@ Examples:
   cargo xtask fix                     format, and accept changed snapshots
   cargo xtask tidy                    what reviews forget, in under 3 s
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
+  cargo xtask log-arch                the loop's log, read from each build of it, aarch64 too
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
   cargo xtask proof                   no allocator, no panic: proved by the linker on three targets
   cargo xtask cross --quick           fast-loop for aarch64, static as well, under an emulator
@@ -75,6 +77,8 @@ enum Verb {
     Proof(proof::Args),
     /// Judge what the loop's thread reaches in fast-loop as it ships: no allocator, lock, I/O, panic.
     Symbols(symbols::Args),
+    /// Read the log of `fast-loop` as each profile builds it, here and under an aarch64 emulator.
+    LogArch,
     /// Run the long proofs.
     #[command(subcommand)]
     Rel(rel::What),
@@ -117,6 +121,7 @@ fn main() -> ExitCode {
         Verb::Cross(args) => cross::run(&args),
         Verb::Proof(args) => proof::run(&args),
         Verb::Symbols(args) => symbols::run(&args),
+        Verb::LogArch => log_arch::run(),
         Verb::Rel(what) => rel::run(&what),
         Verb::Sabotage { names, one_per_file } => sabotage::run(&names, one_per_file),
     };

@@ -197,16 +197,18 @@ impl<'a> Reader<'a> {
     /// A number, `true`, `false` or `null`.
     fn word(&mut self) -> Result<Value, NotJson> {
         let word = self.word_ahead();
-        let value: Option<Value> = serde_json::from_str(word).ok();
-        if let Some(value) = value {
-            self.advance(word.len());
-            return Ok(value);
-        }
+        // Asked first: built with `arbitrary_precision`, as some program's library may want it for all,
+        // serde_json takes a number of any size.
         if word.parse::<f64>().is_ok_and(f64::is_infinite)
             && word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
         {
             let found = format!("`{word}`");
             return Err(self.wrong_at(self.here, "a number that fits 64 bits", found));
+        }
+        let value: Option<Value> = serde_json::from_str(word).ok();
+        if let Some(value) = value {
+            self.advance(word.len());
+            return Ok(value);
         }
         Err(self
             .wrong("a value (a number, a text in quotes, true, false, null, an object, a list)"))

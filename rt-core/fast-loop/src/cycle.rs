@@ -12,6 +12,7 @@ use crate::filter::Filter;
 use crate::gate::{self, Gate, LastWord};
 use crate::grid::Grid;
 use crate::inlets::Inlets;
+use crate::log::{self, journal::Journal};
 use crate::mirror::Mirror;
 use crate::sealed_alloc;
 use crate::spin::Spin;
@@ -72,10 +73,17 @@ impl<B: Board> Loop<B> {
         sealed_alloc::seal();
         // What came of it is said by housekeeping, which may speak.
         gate.wait(filter.map_or(Err(0), Filter::enter));
+        log::set_cycle(0, clock::now());
+        defmt::info!("sealed: period {=u64} ns, nothing allocates from here on", limits.period_ns);
 
         let grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
         self.cycles(&mut record, grid);
         let safe = self.board.safe(clock::now()).is_ok();
+        defmt::info!(
+            "ended after {=u64} cycles, outputs safe: {=bool}",
+            self.telemetry.published(),
+            safe
+        );
         gate.end(LastWord { cycles: self.telemetry.published(), safe });
         gate::park()
     }
@@ -84,14 +92,17 @@ impl<B: Board> Loop<B> {
     /// `cargo xtask symbols` begins to look at what the loop reaches.
     #[inline(never)]
     fn cycles(&mut self, record: &mut Telemetry, mut grid: Grid) {
+        let mut journal = Journal::default();
         let mut due = grid.next(0);
         let mut keyframe_due_at = MonoNs(0);
         loop {
             let release = self.wait_for(due.release_ns, &record.release);
             record.release =
                 Release { cycle_index: due.cycle_index, missed_releases: due.missed, ..release };
+            log::set_cycle(due.cycle_index, release.woke_at);
             let driven_at = self.judge_and_drive(record);
             self.tell(record, &mut keyframe_due_at);
+            journal.tell(record);
 
             let finished_at = clock::now();
             record.release.previous_driven_at = driven_at;

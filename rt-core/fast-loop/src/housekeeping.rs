@@ -1,9 +1,8 @@
 //! Housekeeping: everything the loop's process must do that may wait.
 //!
 //! It serves `segments.sock` and `operator.sock`, reads the loop thread's counters, takes all signals
-//! and feeds the watchdog, checks configuration and canaries (`integrity.rs`), and says what the bus
-//! thread may not say itself. It must never make the
-//! loop wait, never drive a pin, and never judge: what it learns goes to the kernel as a record, and
+//! and feeds the watchdog, checks configuration and canaries (`integrity.rs`), forwards the loop's
+//! log, and says what the bus thread may not say itself. It must never make the loop wait, never drive a pin, and never judge: what it learns goes to the kernel as a record, and
 //! what the kernel decides it reads from telemetry like anybody else. Shown by: the tests below, and
 //! the tests crate.
 
@@ -16,6 +15,7 @@ use crate::cycle::Ended;
 use crate::gate::{Gate, LastWord};
 use crate::inlets::{Offer, Outlets};
 use crate::last_words;
+use crate::log::Forwarder;
 use crate::realtime::Granted;
 use crate::say::say;
 use crate::sealed_alloc;
@@ -76,6 +76,7 @@ pub struct Housekeeper {
     link: Link,
     telemetry: RingReader<'static, Telemetry>,
     health: SlotWriter<'static, Health>,
+    log: Forwarder,
     watchdog: Option<Box<dyn Watchdog>>,
     asked: Vec<Asked>,
     operator_sequence: u64,
@@ -154,6 +155,7 @@ impl Housekeeper {
         segments: Segments,
         lock: &RunLock,
         outlets: Outlets,
+        log: Forwarder,
         watchdog: Option<Box<dyn Watchdog>>,
     ) -> Result<Self, StartError> {
         let telemetry =
@@ -177,6 +179,7 @@ impl Housekeeper {
             },
             telemetry,
             health,
+            log,
             watchdog,
             asked: Vec::new(),
             operator_sequence: 0,
@@ -216,6 +219,7 @@ impl Housekeeper {
                 self.shut_down(facts);
             }
             self.follow();
+            self.log.forward();
             let now = clock::now();
             if now >= look_at {
                 look_at = now.plus(LOOK_NS);
@@ -239,6 +243,8 @@ impl Housekeeper {
     /// The last look at everything, after the loop thread has ended.
     pub fn close(&mut self, facts: &Facts, word: LastWord) -> Ended {
         self.follow();
+        // Before the last word: whoever waits for it finds the whole log.
+        self.log.forward();
         let counters = counted(facts);
         self.write_health(facts, counters, HealthFlags::ENDED);
         Ended { counters, cycles: word.cycles, safe: word.safe }

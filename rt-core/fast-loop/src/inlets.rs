@@ -142,6 +142,8 @@ impl Inlets {
     }
 
     fn swap_in(&mut self, offer: Offer, board: &mut impl Board) {
+        let Topic { writer, record, .. } = *offer.topic;
+        defmt::info!("attach {=u32}: {=str} writes its {=str}", offer.generation, writer, record);
         // Every layout was checked when the memory was made; a failure here leaves "no news".
         if offer.topic.type_name == Command::NAME {
             let places = self.commands.iter_mut().zip(&mut self.generations);

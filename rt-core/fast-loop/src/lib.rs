@@ -20,6 +20,7 @@ pub mod grid;
 pub mod housekeeping;
 pub mod inlets;
 pub mod last_words;
+pub mod log;
 pub mod mirror;
 pub mod proc_file;
 pub mod realtime;

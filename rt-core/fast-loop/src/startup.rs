@@ -20,6 +20,7 @@ use crate::gate::{Gate, LastWord};
 use crate::housekeeping::{Facts, Housekeeper};
 use crate::inlets;
 use crate::last_words;
+use crate::log;
 use crate::mirror::Mirror;
 use crate::realtime::{self, Granted};
 use crate::resident;
@@ -99,6 +100,7 @@ pub fn run(options: &Options) -> Result<Ended, StartError> {
     match robot.file().board {
         rt_config::Board::Sim => {
             let lock = RunDir::create(&options.run_dir)?.lock()?;
+            tell_program(&lock);
             let segments = Segments::create(&robot.file().name, true, false)?;
             let pins = SlotWriter::create(
                 segments.words(&topics::SIM_PINS)?,
@@ -143,9 +145,16 @@ pub fn run_board<B: Board + Send + 'static>(
         topics::KEYFRAME.depth as usize,
         segments.identity(&topics::KEYFRAME),
     )?;
+    let log_ring = RingWriter::create(
+        segments.words(&topics::LOG)?,
+        topics::LOG.depth as usize,
+        segments.identity(&topics::LOG),
+    )?;
+    let (frames, forwarder) = log::link(log::FRAMES_WAITING_MAX, log_ring);
     let (outlets, inlets) = inlets::link();
     let timing = robot.file().timing.clone();
-    let mut housekeeper = Housekeeper::open(robot, segments, lock, outlets, opened.watchdog)?;
+    let mut housekeeper =
+        Housekeeper::open(robot, segments, lock, outlets, forwarder, opened.watchdog)?;
 
     let locked = realtime::lock_memory(LOCKED_BYTES);
     let spin = Spin::new(&timing);
@@ -167,6 +176,7 @@ pub fn run_board<B: Board + Send + 'static>(
         .spawn(move || {
             realtime::prefault_stack();
             let granted = realtime::make_realtime(cpu, priority);
+            frames.install();
             let tid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0);
             the_loop.run(filter.as_ref().ok(), &its_gate, move || {
                 // The other side lives as long as this thread; if not, the run ends soon anyway.
@@ -299,4 +309,15 @@ fn take_signals() -> Result<SignalFd, StartError> {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         })
         .map_err(|error| StartError::System { what: "signals", why: in_words(error) })
+}
+
+/// Shows where this program lies: who reads the log needs its message table. Nobody else does, so a
+/// failure is told and ends nothing.
+fn tell_program(lock: &rt_shm::RunLock) {
+    let told = std::env::current_exe()
+        .map_err(|error| in_words(error).to_string())
+        .and_then(|program| lock.link_program(&program).map_err(|error| error.to_string()));
+    if let Err(why) = told {
+        say(format_args!("the log will not be readable from the run directory: {why}"));
+    }
 }

@@ -19,6 +19,8 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 pub const SEGMENTS_SOCKET: &str = "segments.sock";
 /// Name of the operator's socket in the run directory.
 pub const OPERATOR_SOCKET: &str = "operator.sock";
+/// Name of the link to the loop's executable in the run directory: its log's messages stand there.
+pub const LOOP_PROGRAM: &str = "fast-loop.elf";
 /// Raised with every change of a message.
 pub const VERSION: u32 = 2;
 /// First word of each message on `segments.sock`: `rtsg` in the order of memory.

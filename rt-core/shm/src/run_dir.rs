@@ -8,7 +8,9 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{
+    DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink,
+};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use nix::unistd::geteuid;
 
 use crate::ShmError;
 use crate::error::errno;
+use crate::protocol::LOOP_PROGRAM;
 
 /// The lock file's name.
 const LOCK_FILE: &str = "fast-loop.lock";
@@ -131,6 +134,19 @@ struct Locked {
 pub struct RunLock(Arc<Locked>);
 
 impl RunLock {
+    /// Puts a link to `program` into the directory, in place of one that an earlier loop left.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn link_program(&self, program: &Path) -> Result<(), ShmError> {
+        let link = self.0.dir.join(LOOP_PROGRAM);
+        let cannot = |error| ShmError::io(format!("link {}", link.display()), &error);
+        match fs::remove_file(&link) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
+            Ok(()) | Err(_) => symlink(program, &link).map_err(cannot),
+        }
+    }
+
     /// Listens on a socket of this name and mode. One that a dead process left is removed.
     pub(crate) fn listen(&self, name: &str, mode: u32) -> Result<(OwnedFd, PathBuf), ShmError> {
         let path = self.0.dir.join(name);

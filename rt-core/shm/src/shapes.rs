@@ -7,7 +7,8 @@ use rt_ring::sync::AtomicU64;
 use rt_ring::{AttachError, Identity, SlotReader, SlotWriter, ring_words, slot_words};
 use rt_wire::topics::{Kind, Topic};
 use rt_wire::{
-    Command, Health, Heartbeat, KernelState, Observation, PlantStatus, Record, SimPins, Telemetry,
+    Command, Health, Heartbeat, KernelState, LogFrame, Observation, PlantStatus, Record, SimPins,
+    Telemetry,
 };
 
 /// How to lay out segments of one record type.
@@ -21,9 +22,10 @@ pub(crate) struct Shape {
     pub(crate) check_slot: fn(&[AtomicU64], u64) -> Result<(), AttachError>,
 }
 
-static SHAPES: [Shape; 8] = [
+static SHAPES: [Shape; 9] = [
     shape::<Telemetry>(),
     shape::<KernelState>(),
+    shape::<LogFrame>(),
     shape::<Health>(),
     shape::<SimPins>(),
     shape::<Observation>(),

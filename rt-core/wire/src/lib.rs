@@ -33,6 +33,7 @@ mod command;
 mod fault;
 mod heartbeat;
 mod limits;
+mod log;
 mod mode;
 mod observation;
 mod operator;
@@ -48,6 +49,7 @@ pub use command::{
 pub use fault::{Fault, FaultSet, Severity};
 pub use heartbeat::{HEARTBEAT_SOURCES, Heartbeat, HeartbeatFlags, SidecarState, Sign};
 pub use limits::{LATE_WINDOW_CYCLES, Limits, LimitsFlags};
+pub use log::{LOG_FRAME_BYTES_MAX, LogFrame};
 pub use mode::Mode;
 pub use observation::{
     Battery, Imu, IntegrityFlags, LineSet, Lines, Observation, Pose, Power, Temperature, Validity,

@@ -194,12 +194,19 @@ macro_rules! record {
     }) => {
         $(#[$meta])*
         #[derive(
-            Clone, Copy, Debug, Default, PartialEq,
+            Clone, Copy, Debug, PartialEq,
             zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
         )]
         #[repr(C)]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $ty,)*
+        }
+
+        // A record that nobody wrote: what fresh memory holds. (A derive knows no array over 32.)
+        impl Default for $name {
+            fn default() -> Self {
+                zerocopy::FromZeros::new_zeroed()
+            }
         }
 
         impl $crate::FieldType for $name {

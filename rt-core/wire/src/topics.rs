@@ -5,7 +5,7 @@
 
 use crate::record::{Field, FieldType, Record};
 use crate::{
-    Command, Health, Heartbeat, KernelState, Observation, PlantStatus, SimPins, Telemetry,
+    Command, Health, Heartbeat, KernelState, LogFrame, Observation, PlantStatus, SimPins, Telemetry,
 };
 
 /// How a segment holds its records.
@@ -146,6 +146,9 @@ pub const KEYFRAME: Topic = topic::<KernelState>(
     64,
     true,
 );
+/// What the loop logs: one message a record. Few a second, and room for four seconds of 1000.
+pub const LOG: Topic =
+    topic::<LogFrame>(FAST_LOOP, "log", Kind::Ring, &[RLDS_LOGGER, CONTINUON], 10, 4096, true);
 /// The loop thread's counters.
 pub const HEALTH: Topic =
     topic::<Health>(FAST_LOOP, "health", Kind::Slot, &[RLDS_LOGGER, CONTINUON], 10, 1, false);
@@ -189,8 +192,8 @@ pub const HEARTBEATS: [Topic; crate::HEARTBEAT_SOURCES.len()] = [
 
 /// Every topic.
 pub fn all() -> impl Iterator<Item = &'static Topic> {
-    static SINGLE: [Topic; 6] =
-        [TELEMETRY, KEYFRAME, HEALTH, SIM_PINS, SIM_OBSERVATION, SIM_STATUS];
+    static SINGLE: [Topic; 7] =
+        [TELEMETRY, KEYFRAME, LOG, HEALTH, SIM_PINS, SIM_OBSERVATION, SIM_STATUS];
     static COMMAND: [Topic; crate::SOURCES.len()] = COMMANDS;
     static HEARTBEAT: [Topic; crate::HEARTBEAT_SOURCES.len()] = HEARTBEATS;
     SINGLE.iter().chain(COMMAND.iter()).chain(HEARTBEAT.iter())

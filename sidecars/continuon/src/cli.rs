@@ -5,6 +5,7 @@
 
 use crate::spin::SpinChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use loop_log::Level;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ Examples:
   continuon top                                  who writes, who reads, who lags
   continuon estop                                stop the newest running robot at once
   continuon why                                  why did it stop? (the newest recording)
+  continuon log --follow                         what the loop says, as it says it
   continuon config check my-robot.json           is this robot file right?
 
 Exit codes: 0 ok, 1 the answer is no, 2 misuse, 3 not possible here (and why).";
@@ -78,6 +80,15 @@ Examples:
 
 Exit codes: 0 identical, 1 different or not comparable (something is missing).")]
     Replay(ReplayArgs),
+    /// What the loop logged, in words, with file and line: of a robot that runs, or of an episode.
+    #[command(after_help = "\
+Examples:
+  continuon log                                  the robot that runs, or the newest episode
+  continuon log --follow --level warn
+  continuon log runs/2026-11-20T184405Z-sim --json
+
+With --json one object a line. Exit codes: 0 all read, 1 a message could not be read.")]
+    Log(LogArgs),
     /// Check or explain a robot file, or print the schema of robot files.
     #[command(
         subcommand,
@@ -184,6 +195,26 @@ pub struct ReplayArgs {
     pub episode: Option<PathBuf>,
 }
 
+/// Options of `continuon log`.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// An episode, the folder of a run, or a recording.mcap.
+    #[arg(value_name = "EPISODE", conflicts_with_all = ["follow", "run_dir", "robot"])]
+    pub episode: Option<PathBuf>,
+    /// Go on until the loop ends, or Ctrl-C.
+    #[arg(long)]
+    pub follow: bool,
+    /// Show messages of this level and above: trace, debug, info, warn, error.
+    #[arg(long, value_name = "LEVEL", default_value = "trace", value_parser = level)]
+    pub level: Level,
+    /// The fast-loop executable that logged, where its messages are not to be had otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub elf: Option<PathBuf>,
+    /// Which run.
+    #[command(flatten)]
+    pub which: WhichRun,
+}
+
 /// A moment of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -250,6 +281,14 @@ fn moment(text: &str) -> Result<Moment, String> {
         reason = "checked just above: 0 to 1e15 ns"
     )]
     Ok(Moment::After((seconds * 1e9).round() as u64))
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| {
+        let near = rt_config::nearest(text, Level::ALL.map(Level::name))
+            .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        format!("expected trace, debug, info, warn or error{near}")
+    })
 }
 
 fn seed(text: &str) -> Result<u64, String> {

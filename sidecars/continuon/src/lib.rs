@@ -10,7 +10,7 @@
 //! ```text
 //! cli ─▶ sim ──▶ fast-loop, plant, pilot, rlds-logger     top, operator, config ─▶ a running robot
 //!         └▶ observe (our own reader) ─▶ report                                     or a file
-//!        why, replay ◀─ recorded ◀─ an episode
+//!        why, replay, log ◀─ recorded ◀─ an episode
 //! ```
 //!
 //! Shown by: tests/cli.rs, tests/processes.rs, and the tests beside each calculation.
@@ -21,6 +21,7 @@
 pub mod cli;
 pub mod config;
 pub mod exit;
+pub mod log;
 pub mod observe;
 pub mod operator;
 pub mod output;
@@ -53,6 +54,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Top(args) => top::command(args, cli.json),
         Command::Why(args) => why::command(args, cli.json),
         Command::Replay(args) => replay::command(args, cli.json),
+        Command::Log(args) => log::command(args, cli.json),
         Command::Config(command) => config::command(command, cli.json),
         Command::StartChild(args) => Err(sim::become_child(args)),
     }

@@ -5,7 +5,7 @@
 
 use crate::exit::Failure;
 use crate::run_dir::{ROBOT_FILE, RUNS, SERVICES};
-use rlds::{Entry, ReadError, RecordingReader, Tail};
+use rlds::{About, Entry, ReadError, RecordingReader, Tail};
 use rt_config::Robot;
 use rt_wire::MonoNs;
 use std::fs;
@@ -120,6 +120,18 @@ impl Recorded {
     #[must_use]
     pub fn build_id(&self) -> u64 {
         self.reader.about().build_id
+    }
+
+    /// The messages of the loop's log; `None` if the recorder could not have them.
+    #[must_use]
+    pub fn log_table(&self) -> Option<&[u8]> {
+        self.reader.log_table()
+    }
+
+    /// What the recording says of itself, its two clocks among it.
+    #[must_use]
+    pub fn clock(&self) -> About {
+        self.reader.about().clone()
     }
 
     /// Wall-clock time of an instant of the recording.

@@ -144,8 +144,8 @@ pub fn replay(path: &Path) -> Result<Replayed, Failure> {
                 course.judge(tape.keyframe(&state), state.mono_ns);
             }
             Entry::Telemetry(record) => course.cycle(&mut tape, &record),
-            // The sequences of the records tell of the loss as well.
-            Entry::Loss(_) => {}
+            // The sequences of the records tell of the loss as well; a message decides nothing.
+            Entry::Loss(_) | Entry::Log(_) => {}
         }
     }
     progress.done();

@@ -19,8 +19,8 @@ use rt_ring::{Newest, Read};
 use rt_shm::{Client, MappedRingReader};
 use rt_wire::topics::{self, Kind, Topic};
 use rt_wire::{
-    HEARTBEAT_SOURCES, Health, Heartbeat, KernelState, MonoNs, Observation, PlantStatus, Record,
-    SOURCES, SimPins, Telemetry,
+    HEARTBEAT_SOURCES, Health, Heartbeat, KernelState, LogFrame, MonoNs, Observation, PlantStatus,
+    Record, SOURCES, SimPins, Telemetry,
 };
 use std::io::IsTerminal;
 use std::thread::sleep;
@@ -92,6 +92,7 @@ struct Eyes {
     client: Client,
     telemetry: MappedRingReader<Telemetry>,
     keyframe: MappedRingReader<KernelState>,
+    log: MappedRingReader<LogFrame>,
     latest: Option<Telemetry>,
 }
 
@@ -101,7 +102,8 @@ impl Eyes {
             .map_err(not_possible)?;
         let telemetry = client.ring_reader(&topics::TELEMETRY).map_err(not_possible)?;
         let keyframe = client.ring_reader_from_oldest(&topics::KEYFRAME).map_err(not_possible)?;
-        Ok(Self { robot: running.robot.clone(), client, telemetry, keyframe, latest: None })
+        let log = client.ring_reader_from_oldest(&topics::LOG).map_err(not_possible)?;
+        Ok(Self { robot: running.robot.clone(), client, telemetry, keyframe, log, latest: None })
     }
 
     /// One look at everything. Slots are attached anew each time: a sidecar that was restarted
@@ -111,6 +113,7 @@ impl Eyes {
             self.latest = Some(record);
         }
         while let Read::Record { .. } | Read::Lapped { .. } = self.keyframe.read() {}
+        while let Read::Record { .. } | Read::Lapped { .. } = self.log.read() {}
         let health = self.slot::<Health>(&topics::HEALTH);
         let plant = self.slot::<PlantStatus>(&topics::SIM_STATUS);
         let pins = self.slot::<SimPins>(&topics::SIM_PINS);
@@ -124,6 +127,7 @@ impl Eyes {
             match (topic.writer, topic.record) {
                 (topics::FAST_LOOP, "telemetry") => Some(self.telemetry.next_sequence() - 1),
                 (topics::FAST_LOOP, "kernel-state") => Some(self.keyframe.next_sequence() - 1),
+                (topics::FAST_LOOP, "log") => Some(self.log.next_sequence() - 1),
                 (topics::FAST_LOOP, "health") => health.map(|(sequence, _)| sequence),
                 (topics::PLANT, "status") => plant.map(|(sequence, _)| sequence),
                 (writer, "command") => SOURCES

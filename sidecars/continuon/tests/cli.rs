@@ -23,7 +23,9 @@ fn help_gives_an_example_of_every_kind_and_names_the_exit_codes() {
 #[test]
 fn every_command_teaches_by_example() {
     let installed = Installed::new();
-    for command in ["sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "config"] {
+    for command in
+        ["sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "log", "config"]
+    {
         let help = stdout(&installed.run(&[command, "--help"]));
         assert!(help.contains(&format!("\n  continuon {command}")), "{command}: {help}");
     }
@@ -47,6 +49,9 @@ fn a_wrong_option_is_misuse() {
         &["why", "-1"],
         &["why", "--episode", "nowhere"],
         &["replay", "nowhere"],
+        &["log", "nowhere"],
+        &["log", "--level", "wran"],
+        &["log", "somewhere", "--follow"],
     ] {
         assert_eq!(installed.run(args).status.code(), Some(2), "{args:?}");
     }

@@ -7,11 +7,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rlds::{About, Closing, EpisodeWriter, Summary};
+use loop_log::MessageTable;
+use rlds::{About, Attached, Closing, EpisodeWriter, Summary};
 use rt_config::FrameConvention;
 use rt_shm::MappedSlotReader;
-use rt_wire::topics::{HEALTH, KEYFRAME, RLDS_LOGGER, TELEMETRY};
-use rt_wire::{Health, HealthFlags, KernelState, SidecarState, Telemetry};
+use rt_shm::protocol::LOOP_PROGRAM;
+use rt_wire::topics::{HEALTH, KEYFRAME, LOG, RLDS_LOGGER, TELEMETRY};
+use rt_wire::{Health, HealthFlags, KernelState, LogFrame, SidecarState, Telemetry};
 use sidecar::{CommonArgs, End, Failure, Outcome, Sidecar, kernel_release, mono_now, unix_ms_now};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
@@ -58,16 +60,21 @@ pub async fn main(args: Args) -> Result<Outcome, Failure> {
     // The rings first: from here on nothing is missed while the disk is made ready.
     let telemetry = sidecar.client().ring_reader_from_oldest::<Telemetry>(&TELEMETRY)?;
     let keyframes = sidecar.client().ring_reader_from_oldest::<KernelState>(&KEYFRAME)?;
+    let log = sidecar.client().ring_reader_from_oldest::<LogFrame>(&LOG)?;
     let health = sidecar.client().slot_reader::<Health>(&HEALTH)?;
     let about = about(&sidecar, build_id(&health).await);
     let episodes_dir = args.episodes_dir.clone().unwrap_or_else(|| {
         sidecar.run_dir().join(&sidecar.robot().file().rlds_logger.episodes_dir)
     });
-    let robot_json = sidecar.robot().json().as_bytes();
-    let episode = EpisodeWriter::create(&episodes_dir, about, robot_json)
+    let table = log_table(&sidecar, about.build_id);
+    let attached = Attached {
+        robot_json: sidecar.robot().json().as_bytes(),
+        log_table: table.as_ref().map(MessageTable::saved),
+    };
+    let episode = EpisodeWriter::create(&episodes_dir, about, attached)
         .map_err(|error| Failure::not_possible(format!("no episode: {error}")))?;
     info!("recording into {}", episode.path().display());
-    let writer = LogWriter::start(Drain::new(telemetry, keyframes), episode)
+    let writer = LogWriter::start(Drain::new(telemetry, keyframes, log), episode)
         .map_err(|error| Failure::not_possible(format!("no thread for the log: {error}")))?;
     let summary = watch_over(&mut sidecar, writer, &health).await;
     sidecar.stopping();
@@ -129,6 +136,19 @@ async fn build_id(health: &MappedSlotReader<Health>) -> u64 {
     0
 }
 
+/// The messages of the loop's log, so that the episode can be read when its executable is gone.
+/// Without them the frames are recorded all the same: whoever has the executable can read them.
+fn log_table(sidecar: &Sidecar, build_id: u64) -> Option<MessageTable> {
+    let program = sidecar.run_dir().join(LOOP_PROGRAM);
+    match MessageTable::load(&program, (build_id != 0).then_some(build_id)) {
+        Ok(table) => Some(table),
+        Err(error) => {
+            warn!("the episode will not hold the messages of the loop's log: {error}");
+            None
+        }
+    }
+}
+
 fn about(sidecar: &Sidecar, build_id: u64) -> About {
     let robot = sidecar.robot();
     let block = &robot.file().rlds_logger;
@@ -159,6 +179,8 @@ fn tell(summary: &Summary, json: bool) {
             "telemetry_records": note.telemetry_records,
             "telemetry_lost": summary.telemetry_lost(),
             "keyframes": note.keyframes,
+            "log_frames": note.log_frames,
+            "log_frames_lost": note.log_frames_lost,
             "closing": note.closing,
         })
         .to_string()

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use rlds::{Closing, EpisodeNote, EpisodeWriter, Storage, Summary};
-use rt_wire::{KernelState, MonoNs, Telemetry};
+use rt_wire::{KernelState, LogFrame, MonoNs, Telemetry};
 use tokio::sync::oneshot;
 use tracing::debug;
 
@@ -76,7 +76,7 @@ impl Progress {
 /// Records until `end` says why to end (or its sender is gone), then until the ring is empty, and
 /// closes the episode. `tell` hears of the progress after each look; `now` is the clock.
 pub fn record_until<S: Storage>(
-    mut drain: Drain<impl Source<Telemetry>, impl Source<KernelState>>,
+    mut drain: Drain<impl Source<Telemetry>, impl Source<KernelState>, impl Source<LogFrame>>,
     mut episode: EpisodeWriter<S>,
     end: &Receiver<Ended>,
     now: impl Fn() -> MonoNs,
@@ -130,6 +130,7 @@ impl LogWriter {
         drain: Drain<
             impl Source<Telemetry> + Send + 'static,
             impl Source<KernelState> + Send + 'static,
+            impl Source<LogFrame> + Send + 'static,
         >,
         episode: EpisodeWriter<File>,
     ) -> io::Result<Self> {

@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Disk, Rings, about, cycle, keyframe};
+use common::{Disk, LOG_DEPTH, Rings, about, cycle, keyframe, log_frame};
 use rlds::{Closing, Entry, EpisodeWriter, Files, RecordingReader, Summary};
 use rlds_logger::{Drain, Drained, Ended, Progress, record_until};
 use rt_ring::Read;
-use rt_wire::{MonoNs, Telemetry};
+use rt_wire::{LogFrame, MonoNs, Telemetry};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use zerocopy::IntoBytes;
@@ -26,7 +26,7 @@ fn recorded(summary: &Summary) -> Vec<Entry> {
 fn sequences(entries: &[Entry]) -> Vec<u64> {
     let sequence = |entry: &Entry| match entry {
         Entry::Telemetry(record) => Some(record.sequence),
-        Entry::Keyframe(_) | Entry::Loss(_) => None,
+        Entry::Keyframe(_) | Entry::Log(_) | Entry::Loss(_) => None,
     };
     entries.iter().filter_map(sequence).collect()
 }
@@ -36,7 +36,7 @@ fn reader_that_keeps_up_records_every_record_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let mut drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let mut episode = episode(&dir);
     for n in 1..=1000 {
         telemetry.publish(&cycle(n));
@@ -60,7 +60,7 @@ fn counts_agree_with_an_independent_reader_however_often_it_is_lapped() {
         let dir = tempfile::tempdir().unwrap();
         let rings = Rings::new(64, 4);
         let (mut telemetry, _keyframes) = rings.writers();
-        let mut drain = Drain::new(rings.telemetry(), rings.keyframes());
+        let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
         let mut independent = rings.telemetry();
         let mut episode = episode(&dir);
         let (mut published, mut seen, mut lost) = (0, BTreeSet::new(), 0);
@@ -92,7 +92,7 @@ fn counts_agree_with_an_independent_reader_however_often_it_is_lapped() {
             .iter()
             .filter_map(|entry| match entry {
                 Entry::Loss(loss) => Some(loss.lost),
-                Entry::Telemetry(_) | Entry::Keyframe(_) => None,
+                Entry::Telemetry(_) | Entry::Keyframe(_) | Entry::Log(_) => None,
             })
             .sum();
         assert_eq!(told, lost, "each loss stands in the recording");
@@ -104,7 +104,7 @@ fn loss_stands_right_before_the_first_record_that_is_there_again() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(8, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let mut drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let mut episode = episode(&dir);
     telemetry.publish(&cycle(1));
     drain.drain(&mut episode, ALL);
@@ -124,7 +124,7 @@ fn keyframe_stands_between_its_cycle_and_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 8);
     let (mut telemetry, mut keyframes) = rings.writers();
-    let mut drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let mut episode = episode(&dir);
     for n in 1..=50 {
         telemetry.publish(&cycle(n));
@@ -148,6 +148,7 @@ fn keyframe_stands_between_its_cycle_and_the_next_one() {
                 last_cycle += 1;
             }
             Entry::Keyframe(state) => assert_eq!(state.cycle_index, last_cycle),
+            Entry::Log(frame) => panic!("{frame:?}"),
             Entry::Loss(loss) => panic!("{loss:?}"),
         }
     }
@@ -158,7 +159,7 @@ fn limit_of_a_batch_leaves_the_rest_for_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let mut drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let mut episode = episode(&dir);
     (1..=25).for_each(|n| telemetry.publish(&cycle(n)));
     assert_eq!(drain.drain(&mut episode, 10), Drained::More);
@@ -172,7 +173,7 @@ fn ring_that_is_made_anew_ends_the_episode_with_what_came_before() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     (1..=25).for_each(|n| telemetry.publish(&cycle(n)));
     let (_end, ended) = mpsc::channel();
     let mut looks = 0;
@@ -194,7 +195,7 @@ fn recorder_that_is_told_to_end_drains_the_ring_first() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(4096, 4);
     let (mut telemetry, mut keyframes) = rings.writers();
-    let drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     (1..=3000).for_each(|n| telemetry.publish(&cycle(n)));
     keyframes.publish(&keyframe(3000));
     let (end, ended) = mpsc::channel();
@@ -213,7 +214,7 @@ fn records_between_the_last_look_and_the_end_are_in_the_episode() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let (end, ended) = mpsc::channel();
     end.send(Ended::LoopEnded).unwrap();
     // The loop's last words come after the recorder looked, and before it hears of the end.
@@ -228,7 +229,7 @@ fn loop_that_went_without_a_word_is_told_and_nothing_of_it_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     (1..=50).for_each(|n| telemetry.publish(&cycle(n)));
     let (end, ended) = mpsc::channel();
     end.send(Ended::LoopGone).unwrap();
@@ -249,7 +250,7 @@ fn full_disk_never_stops_the_recorder_and_each_record_it_costs_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
-    let drain = Drain::new(rings.telemetry(), rings.keyframes());
+    let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let files = Files { recording: Disk::new(800_000), steps: Disk::new(usize::MAX) };
     let episode = EpisodeWriter::with_files(dir.path().to_owned(), files, about(), b"{}").unwrap();
     let (end, ended) = mpsc::channel();
@@ -278,4 +279,40 @@ fn full_disk_never_stops_the_recorder_and_each_record_it_costs_is_counted() {
     assert!(degraded_at.is_some_and(|at| at < 1000), "told while it happens: {degraded_at:?}");
     assert_eq!((last.last_sequence, last.is_whole), (2000, false));
     assert_eq!(last.lost_disk, note.telemetry_lost_disk);
+}
+
+#[test]
+fn log_frames_are_recorded_in_order_and_what_was_overwritten_is_told_before_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let rings = Rings::new(64, 4);
+    let mut log = rings.log_writer();
+    let mut drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
+    let mut episode = episode(&dir);
+    (1..=5).for_each(|n| log.publish(&log_frame(n)));
+    assert_eq!(drain.drain(&mut episode, ALL), Drained::Empty);
+    // More than the ring holds, and a loss that the loop itself tells.
+    (6..=45).for_each(|n| log.publish(&log_frame(n)));
+    log.publish(&LogFrame { lost: 3, ..log_frame(46) });
+    drain.finish(&mut episode);
+    let summary = episode.finish(Closing::Clean, "");
+    let (mut expected, mut lost) = (1, 0);
+    for entry in recorded(&summary) {
+        match entry {
+            Entry::Log(frame) => {
+                assert_eq!(frame.sequence, expected);
+                expected += 1;
+            }
+            Entry::Loss(loss) => {
+                assert_eq!(loss.topic, "sim-donkey.fast-loop.log.ring");
+                expected += loss.lost;
+                lost += loss.lost;
+                assert_eq!(loss.before_sequence, expected);
+            }
+            Entry::Telemetry(_) | Entry::Keyframe(_) => panic!("{entry:?}"),
+        }
+    }
+    assert_eq!(expected, 47);
+    assert!(lost > 0, "40 frames went through a ring of {LOG_DEPTH}");
+    let note = &summary.note;
+    assert_eq!((note.log_frames, note.log_frames_lost), (46 - lost, lost + 3));
 }

@@ -3,7 +3,7 @@
 //!
 //! Wall clock stands beside monotonic time and is never compared. Shown by: tests/recording.rs.
 
-use rt_wire::{KernelState, MonoNs, Record, Telemetry};
+use rt_wire::{KernelState, LogFrame, MonoNs, Record, Telemetry};
 use std::collections::BTreeMap;
 
 use crate::layout::hash_text;
@@ -55,6 +55,7 @@ impl About {
             ("step_rate_hz", self.step_rate_hz.to_string()),
             ("layout_hash.Telemetry", hash_text(Telemetry::LAYOUT_HASH)),
             ("layout_hash.KernelState", hash_text(KernelState::LAYOUT_HASH)),
+            ("layout_hash.LogFrame", hash_text(LogFrame::LAYOUT_HASH)),
             ("recorder", concat!("rlds ", env!("CARGO_PKG_VERSION")).to_owned()),
         ]
         .into_iter()

@@ -13,12 +13,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rt_wire::topics::TELEMETRY;
-use rt_wire::{KernelState, MonoNs, Source, Telemetry};
+use rt_wire::{KernelState, LogFrame, MonoNs, Source, Telemetry};
 
 use crate::about::About;
 use crate::note::{Closing, EpisodeNote, Summary};
 use crate::place::{Files, METADATA, NOTE, RESERVE, make_directory, open_files, replace_json};
-use crate::recording::{Counts, Loss, RecordingError, RecordingWriter, topic_name};
+use crate::recording::{Attached, Counts, Loss, RecordingError, RecordingWriter, topic_name};
 use crate::schema::{ControlRole, Metadata, SCHEMA_VERSION, Software, Step, XrMode};
 use crate::steps::{Steps, StepsError};
 use crate::storage::{Sink, Storage};
@@ -27,7 +27,7 @@ use crate::storage::{Sink, Storage};
 pub struct EpisodeWriter<S: Storage = File> {
     path: PathBuf,
     about: About,
-    topics: [String; 2],
+    topics: [String; 3],
     /// `None` once the disk has failed.
     recording: Option<RecordingWriter<S>>,
     steps: Steps,
@@ -37,8 +37,11 @@ pub struct EpisodeWriter<S: Storage = File> {
     step_lines_count: u64,
     note: EpisodeNote,
     /// Losses to be told with the next record.
-    pending_loss: [u64; 2],
+    pending_loss: [u64; 3],
     teleop_cycles: u64,
+    /// Frames of the log that did not fit in the loop, and those that were lost after it.
+    log_lost_by_loop: u64,
+    log_lost_here: u64,
 }
 
 impl EpisodeWriter<File> {
@@ -46,10 +49,14 @@ impl EpisodeWriter<File> {
     ///
     /// # Errors
     /// What the file system says, with the path; nothing half-made is left then.
-    pub fn create(episodes_dir: &Path, about: About, robot_json: &[u8]) -> io::Result<Self> {
+    pub fn create<'a>(
+        episodes_dir: &Path,
+        about: About,
+        attached: impl Into<Attached<'a>>,
+    ) -> io::Result<Self> {
         let path = make_directory(episodes_dir, &about)?;
         let opened = open_files(&path)
-            .and_then(|files| Self::with_files(path.clone(), files, about, robot_json));
+            .and_then(|files| Self::with_files(path.clone(), files, about, attached));
         opened.map_err(|error| {
             let named = io::Error::new(error.kind(), format!("{}: {error}", path.display()));
             match fs::remove_dir_all(&path) {
@@ -67,22 +74,23 @@ impl<S: Storage> EpisodeWriter<S> {
     ///
     /// # Errors
     /// What the storage says.
-    pub fn with_files(
+    pub fn with_files<'a>(
         path: PathBuf,
         files: Files<S>,
         about: About,
-        robot_json: &[u8],
+        attached: impl Into<Attached<'a>>,
     ) -> io::Result<Self> {
         let other = |error: StepsError| io::Error::new(io::ErrorKind::InvalidInput, error);
         let steps = Steps::new(about.clone()).map_err(other)?;
         let recording =
-            RecordingWriter::create(files.recording, &about, robot_json).map_err(into_io)?;
+            RecordingWriter::create(files.recording, &about, attached).map_err(into_io)?;
         let episode_id =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let episode = Self {
             topics: [
                 topic_name(&TELEMETRY, &about.robot),
                 topic_name(&rt_wire::topics::KEYFRAME, &about.robot),
+                topic_name(&rt_wire::topics::LOG, &about.robot),
             ],
             recording: Some(recording),
             steps,
@@ -98,6 +106,8 @@ impl<S: Storage> EpisodeWriter<S> {
                 telemetry_lost_disk: 0,
                 keyframes: 0,
                 keyframes_lost: 0,
+                log_frames: 0,
+                log_frames_lost: 0,
                 steps: 0,
                 steps_skipped: 0,
                 first_sequence: 0,
@@ -106,8 +116,10 @@ impl<S: Storage> EpisodeWriter<S> {
                 last_mono_ns: 0,
                 build_id: format!("{:#018x}", about.build_id),
             },
-            pending_loss: [0; 2],
+            pending_loss: [0; 3],
             teleop_cycles: 0,
+            log_lost_by_loop: 0,
+            log_lost_here: 0,
             path,
             about,
         };
@@ -177,6 +189,30 @@ impl<S: Storage> EpisodeWriter<S> {
             self.note.keyframes_lost = self.note.keyframes_lost.saturating_add(1);
             self.fail(&error);
         }
+    }
+
+    /// Takes one frame of the loop's log.
+    pub fn log_frame(&mut self, sequence: u64, frame: &LogFrame) {
+        let lost = std::mem::take(&mut self.pending_loss[2]);
+        if lost > 0 {
+            self.tell_loss(2, sequence, lost, frame.mono_ns);
+        }
+        // What the loop itself could not keep; each later frame tells the same count and more.
+        self.log_lost_by_loop = frame.lost.max(self.log_lost_by_loop);
+        let Some(recording) = &mut self.recording else {
+            self.log_lost_here = self.log_lost_here.saturating_add(1);
+            return;
+        };
+        if let Err(error) = recording.log_frame(sequence, frame) {
+            self.log_lost_here = self.log_lost_here.saturating_add(1);
+            self.fail(&error);
+        }
+    }
+
+    /// Counts frames of the loop's log that the ring overwrote.
+    pub fn log_lapped(&mut self, lost: u64) {
+        self.log_lost_here = self.log_lost_here.saturating_add(lost);
+        self.pending_loss[2] = self.pending_loss[2].saturating_add(lost);
     }
 
     /// Counts telemetry records that the ring overwrote; told with the next record.
@@ -277,6 +313,8 @@ impl<S: Storage> EpisodeWriter<S> {
     fn count_stored(&mut self, stored: Counts) {
         self.note.telemetry_records = stored.telemetry;
         self.note.keyframes = stored.keyframes;
+        self.note.log_frames = stored.log_frames;
+        self.note.log_frames_lost = self.log_lost_by_loop.saturating_add(self.log_lost_here);
     }
 
     /// The disk refused records: what was on its way is lost, what is whole stays.
@@ -289,6 +327,7 @@ impl<S: Storage> EpisodeWriter<S> {
         self.note.telemetry_lost_disk =
             self.note.telemetry_lost_disk.saturating_add(pending.telemetry);
         self.note.keyframes_lost = self.note.keyframes_lost.saturating_add(pending.keyframes);
+        self.log_lost_here = self.log_lost_here.saturating_add(pending.log_frames);
         let stored = recording.salvage();
         self.count_stored(stored);
         self.step_lines.clear();

@@ -34,6 +34,8 @@ pub use episode::EpisodeWriter;
 pub use note::{Closing, EpisodeNote, Summary};
 pub use place::{Files, episode_id, recording_path};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
-pub use recording::{CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter};
+pub use recording::{
+    Attached, CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter,
+};
 pub use steps::{Steps, StepsError};
 pub use storage::Storage;

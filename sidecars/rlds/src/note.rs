@@ -53,6 +53,12 @@ pub struct EpisodeNote {
     pub keyframes: u64,
     /// Keyframes that were overwritten or could not be written.
     pub keyframes_lost: u64,
+    /// Frames of the loop's log in the recording.
+    #[serde(default)]
+    pub log_frames: u64,
+    /// Frames that the loop had no room for, that were overwritten, or could not be written.
+    #[serde(default)]
+    pub log_frames_lost: u64,
     /// Lines in the steps file.
     pub steps: u64,
     /// Instants of the step grid that had no record.

@@ -13,11 +13,11 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use mcap::records::{Record as McapRecord, op};
-use rt_wire::{KernelState, Record, Telemetry};
+use rt_wire::{KernelState, LogFrame, Record, Telemetry};
 
 use crate::about::About;
 use crate::layout::{LayoutIn, SCHEMA_ENCODING, hash_text};
-use crate::recording::{ABOUT_NAME, LOSS_SCHEMA, Loss, ROBOT_FILE_NAME};
+use crate::recording::{ABOUT_NAME, LOG_TABLE_NAME, LOSS_SCHEMA, Loss, ROBOT_FILE_NAME};
 
 /// A record longer than this is not one of ours: chunks end at 1 MiB and a few records.
 const RECORD_BYTES_MAX: u64 = 64 << 20;
@@ -37,6 +37,8 @@ pub enum Entry {
     Telemetry(Telemetry),
     /// The kernel's memory after one cycle.
     Keyframe(KernelState),
+    /// One message of the loop, not yet in words.
+    Log(LogFrame),
     /// Records are missing here.
     Loss(Loss),
 }
@@ -123,6 +125,7 @@ pub enum ReadError {
 enum ChannelKind {
     Telemetry,
     Keyframe,
+    Log,
     Loss,
     /// Somebody else's: skipped.
     Other,
@@ -136,6 +139,7 @@ pub struct RecordingReader<R = BufReader<File>> {
     position: u64,
     about: About,
     robot_json: Vec<u8>,
+    log_table: Option<Vec<u8>>,
     schemas: HashMap<u16, ChannelKind>,
     channels: HashMap<u16, ChannelKind>,
     /// Body of the record being looked at; of a chunk while its messages are handed out.
@@ -174,6 +178,7 @@ impl<R: Read> RecordingReader<R> {
             position: 0,
             about: About::default(),
             robot_json: Vec::new(),
+            log_table: None,
             schemas: HashMap::new(),
             channels: HashMap::new(),
             body: Vec::new(),
@@ -207,6 +212,11 @@ impl<R: Read> RecordingReader<R> {
     /// The validated robot file, as it was read when the recording began.
     pub fn robot_json(&self) -> &[u8] {
         &self.robot_json
+    }
+
+    /// The message table of the loop's log; `None` if the recorder could not have it.
+    pub fn log_table(&self) -> Option<&[u8]> {
+        self.log_table.as_deref()
     }
 
     /// How the file ends; known once [`next_entry`](Self::next_entry) has returned `None`.
@@ -279,8 +289,10 @@ impl<R: Read> RecordingReader<R> {
                 return Ok(());
             }
             Ok(McapRecord::Attachment { header, data, .. }) => {
-                if header.name == ROBOT_FILE_NAME {
-                    self.robot_json = data.into_owned();
+                match header.name.as_str() {
+                    ROBOT_FILE_NAME => self.robot_json = data.into_owned(),
+                    LOG_TABLE_NAME => self.log_table = Some(data.into_owned()),
+                    _ => {}
                 }
                 return Ok(());
             }
@@ -360,6 +372,10 @@ impl<R: Read> RecordingReader<R> {
                 self.check_layout::<KernelState>(data)?;
                 Ok(ChannelKind::Keyframe)
             }
+            (SCHEMA_ENCODING, LogFrame::NAME) => {
+                self.check_layout::<LogFrame>(data)?;
+                Ok(ChannelKind::Log)
+            }
             ("jsonschema", LOSS_SCHEMA) => Ok(ChannelKind::Loss),
             _ => Ok(ChannelKind::Other),
         }
@@ -434,6 +450,7 @@ fn parse_message(kind: Option<ChannelKind>, data: &[u8]) -> Result<Option<Entry>
     match kind {
         Some(ChannelKind::Telemetry) => Ok(Some(Entry::Telemetry(whole(data)?))),
         Some(ChannelKind::Keyframe) => Ok(Some(Entry::Keyframe(whole(data)?))),
+        Some(ChannelKind::Log) => Ok(Some(Entry::Log(whole(data)?))),
         Some(ChannelKind::Loss) => serde_json::from_slice(data)
             .map(|loss| Some(Entry::Loss(loss)))
             .map_err(|error| error.to_string()),

@@ -6,7 +6,7 @@
 //! whole one. *What it must never do.* Read a clock, or count a record as stored that is not.
 //!
 //! ```text
-//! magic, header, metadata `continuon`, attachment robot.json,
+//! magic, header, metadata `continuon`, attachments robot.json and fast-loop.log.elf,
 //! chunk { schemas, channels, messages… CRC }, message indexes, chunk…, summary, footer, magic
 //! ```
 //!
@@ -19,8 +19,8 @@ use std::io::Write;
 use mcap::records::{MessageHeader, Metadata};
 use mcap::write::NoSeek;
 use mcap::{Attachment, McapError, WriteOptions};
-use rt_wire::topics::{KEYFRAME, TELEMETRY, Topic};
-use rt_wire::{KernelState, MonoNs, Record, Telemetry};
+use rt_wire::topics::{KEYFRAME, LOG, TELEMETRY, Topic};
+use rt_wire::{KernelState, LogFrame, MonoNs, Record, Telemetry};
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
@@ -37,6 +37,8 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 pub(crate) const ABOUT_NAME: &str = "continuon";
 /// Name of the attached robot file.
 pub(crate) const ROBOT_FILE_NAME: &str = "robot.json";
+/// Name of the attached message table of the loop's log.
+pub(crate) const LOG_TABLE_NAME: &str = "fast-loop.log.elf";
 /// Record part of the loss channel's topic.
 pub(crate) const LOSS_SCHEMA: &str = "Loss";
 
@@ -53,6 +55,27 @@ pub struct Loss {
     pub lost: u64,
 }
 
+/// What is kept whole beside the records.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attached<'a> {
+    /// The validated robot file as it was read.
+    pub robot_json: &'a [u8],
+    /// The message table of the loop's log, which makes its frames readable without its executable.
+    pub log_table: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a [u8]> for Attached<'a> {
+    fn from(robot_json: &'a [u8]) -> Self {
+        Self { robot_json, log_table: None }
+    }
+}
+
+impl<'a, const BYTES: usize> From<&'a [u8; BYTES]> for Attached<'a> {
+    fn from(robot_json: &'a [u8; BYTES]) -> Self {
+        Self::from(&robot_json[..])
+    }
+}
+
 /// Records by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -60,6 +83,8 @@ pub struct Counts {
     pub telemetry: u64,
     /// Keyframes.
     pub keyframes: u64,
+    /// Frames of the loop's log.
+    pub log_frames: u64,
     /// Entries that tell of a loss.
     pub losses: u64,
 }
@@ -68,6 +93,7 @@ impl Counts {
     fn add(&mut self, other: Self) {
         self.telemetry = self.telemetry.saturating_add(other.telemetry);
         self.keyframes = self.keyframes.saturating_add(other.keyframes);
+        self.log_frames = self.log_frames.saturating_add(other.log_frames);
         self.losses = self.losses.saturating_add(other.losses);
     }
 }
@@ -101,6 +127,7 @@ impl From<McapError> for RecordingError {
 struct Channels {
     telemetry: u16,
     keyframes: u16,
+    log: u16,
     losses: u16,
 }
 
@@ -117,11 +144,16 @@ pub struct RecordingWriter<S: Storage> {
 }
 
 impl<S: Storage> RecordingWriter<S> {
-    /// Begins a recording: header, `about`, and the validated robot file as it was read.
+    /// Begins a recording: header, `about`, and what is attached.
     ///
     /// # Errors
     /// [`RecordingError`] if the storage refuses even that; nothing of worth is there then.
-    pub fn create(storage: S, about: &About, robot_json: &[u8]) -> Result<Self, RecordingError> {
+    pub fn create<'a>(
+        storage: S,
+        about: &About,
+        attached: impl Into<Attached<'a>>,
+    ) -> Result<Self, RecordingError> {
+        let attached = attached.into();
         let mut mcap = WriteOptions::new()
             .profile("continuon")
             .library(concat!("continuon rlds ", env!("CARGO_PKG_VERSION")))
@@ -131,17 +163,26 @@ impl<S: Storage> RecordingWriter<S> {
             .chunk_size(None)
             .create(NoSeek::new(Sink::new(storage)))?;
         mcap.write_metadata(&Metadata { name: ABOUT_NAME.to_owned(), metadata: about.to_map() })?;
-        mcap.attach(&Attachment {
-            log_time: about.start_mono_ns.0,
-            create_time: u64::try_from(about.start_unix_ms).unwrap_or(0).saturating_mul(1_000_000),
-            name: ROBOT_FILE_NAME.to_owned(),
-            media_type: "application/json".to_owned(),
-            data: Cow::Borrowed(robot_json),
-        })?;
+        let mut attach = |name: &str, media_type: &str, data| {
+            mcap.attach(&Attachment {
+                log_time: about.start_mono_ns.0,
+                create_time: u64::try_from(about.start_unix_ms)
+                    .unwrap_or(0)
+                    .saturating_mul(1_000_000),
+                name: name.to_owned(),
+                media_type: media_type.to_owned(),
+                data: Cow::Borrowed(data),
+            })
+        };
+        attach(ROBOT_FILE_NAME, "application/json", attached.robot_json)?;
+        if let Some(table) = attached.log_table {
+            attach(LOG_TABLE_NAME, "application/x-elf", table)?;
+        }
         mcap.flush()?;
         let channels = Channels {
             telemetry: wire_channel::<Telemetry, S>(&mut mcap, &TELEMETRY, &about.robot)?,
             keyframes: wire_channel::<KernelState, S>(&mut mcap, &KEYFRAME, &about.robot)?,
+            log: wire_channel::<LogFrame, S>(&mut mcap, &LOG, &about.robot)?,
             losses: loss_channel(&mut mcap, &about.robot)?,
         };
         // The first chunk holds the schemas alone: a reader knows all channels at once.
@@ -175,6 +216,17 @@ impl<S: Storage> RecordingWriter<S> {
         let channel = self.channels.keyframes;
         self.message(channel, sequence, state.mono_ns, state.as_bytes())?;
         self.pending.keyframes = self.pending.keyframes.saturating_add(1);
+        Ok(())
+    }
+
+    /// Adds a frame of the loop's log to the chunk.
+    ///
+    /// # Errors
+    /// As [`telemetry`](Self::telemetry).
+    pub fn log_frame(&mut self, sequence: u64, frame: &LogFrame) -> Result<(), RecordingError> {
+        let channel = self.channels.log;
+        self.message(channel, sequence, frame.mono_ns, frame.as_bytes())?;
+        self.pending.log_frames = self.pending.log_frames.saturating_add(1);
         Ok(())
     }
 

@@ -30,7 +30,7 @@ fn derived(recording: &[u8], is_terminal: bool) -> Vec<Step> {
         match entry {
             Entry::Telemetry(record) => steps.push(&record, |step| made.push(step.clone())),
             Entry::Loss(loss) if loss.topic.contains("telemetry") => steps.lost(loss.lost),
-            Entry::Loss(_) | Entry::Keyframe(_) => {}
+            Entry::Loss(_) | Entry::Log(_) | Entry::Keyframe(_) => {}
         }
     }
     steps.finish(is_terminal, |step| made.push(step.clone()));

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Disk, MS, ROBOT_JSON, START, about, cycle, keyframe};
-use rlds::{Counts, Entry, Loss, ReadError, RecordingReader, RecordingWriter, Tail};
-use rt_wire::{MonoNs, Record, Telemetry};
+use rlds::{Attached, Counts, Entry, Loss, ReadError, RecordingReader, RecordingWriter, Tail};
+use rt_wire::{LogFrame, MonoNs, Record, Telemetry};
 use std::io::Cursor;
 use zerocopy::IntoBytes;
 
@@ -52,7 +52,7 @@ fn expected(cycles: u64) -> Vec<Entry> {
 #[test]
 fn every_record_comes_back_byte_for_byte_and_in_order() {
     let (bytes, counts) = recorded(1000);
-    assert_eq!(counts, Counts { telemetry: 1000, keyframes: 10, losses: 0 });
+    assert_eq!(counts, Counts { telemetry: 1000, keyframes: 10, log_frames: 0, losses: 0 });
     let mut reader = reader(&bytes);
     let found = entries(&mut reader);
     assert_eq!(found.len(), 1010);
@@ -149,7 +149,7 @@ fn loss_stands_where_the_records_are_missing() {
     writer.loss(cycle(8).mono_ns, &loss).unwrap();
     writer.telemetry(8, &cycle(8)).unwrap();
     let counts = writer.finish().map_err(|(error, _)| error).unwrap();
-    assert_eq!(counts, Counts { telemetry: 2, keyframes: 0, losses: 1 });
+    assert_eq!(counts, Counts { telemetry: 2, keyframes: 0, log_frames: 0, losses: 1 });
     let expected = [Entry::Telemetry(cycle(1)), Entry::Loss(loss), Entry::Telemetry(cycle(8))];
     assert_eq!(entries(&mut reader(&disk.content())), expected);
 }
@@ -302,4 +302,22 @@ fn chunk_is_due_after_200_ms_of_records_and_not_before() {
     writer.flush().unwrap();
     assert!(!writer.is_due(MonoNs(u64::MAX)));
     assert_eq!(writer.stored().telemetry, 1);
+}
+
+#[test]
+fn log_frames_and_their_message_table_come_back_byte_for_byte() {
+    let disk = Disk::new(usize::MAX);
+    let attached = Attached { robot_json: ROBOT_JSON, log_table: Some(b"\x7fELF and more") };
+    let mut writer = RecordingWriter::create(disk.clone(), &about(), attached).unwrap();
+    let mut frame = LogFrame { sequence: 7, cycle_index: 3, bytes: 4, ..LogFrame::default() };
+    frame.frame[..4].copy_from_slice(&[1, 0, 2, 3]);
+    writer.log_frame(7, &frame).unwrap();
+    let counts = writer.finish().map_err(|(error, _)| error).unwrap();
+    assert_eq!(counts, Counts { log_frames: 1, ..Counts::default() });
+    let mut reader = reader(&disk.content());
+    assert_eq!(reader.log_table(), attached.log_table);
+    assert_eq!(reader.robot_json(), ROBOT_JSON);
+    assert_eq!(entries(&mut reader), [Entry::Log(frame)]);
+    // Whoever recorded without a table says so.
+    assert_eq!(self::reader(&recorded(1).0).log_table(), None);
 }

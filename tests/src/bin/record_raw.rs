@@ -27,8 +27,8 @@ fn main() -> ExitCode {
                 bytes.extend_from_slice(&2_u64.to_le_bytes());
                 bytes.extend_from_slice(record.as_bytes());
             }
-            // A virtual drive loses nothing.
-            Entry::Loss(_) => {}
+            // A virtual drive loses nothing, and logs nothing.
+            Entry::Loss(_) | Entry::Log(_) => {}
         }
     }
     match std::fs::write(&path, bytes) {

@@ -37,12 +37,22 @@ const fn row(name: &'static str, ours: Ours, outside: Outside) -> Row {
 }
 
 /// A sidecar process: the library of sidecars, the words, and the libraries that it needs.
-const GUEST: Ours =
-    Just(&["sidecar", "terminal", "rlds", "brain", "rt-wire", "rt-ring", "rt-shm", "rt-config"]);
+const GUEST: Ours = Just(&[
+    "sidecar",
+    "terminal",
+    "loop-log",
+    "rlds",
+    "brain",
+    "rt-wire",
+    "rt-ring",
+    "rt-shm",
+    "rt-config",
+]);
 /// Two of them replay recorded cycles; replay drives nothing.
 const REPLAYER: Ours = Just(&[
     "sidecar",
     "terminal",
+    "loop-log",
     "rlds",
     "brain",
     "rt-wire",
@@ -52,7 +62,7 @@ const REPLAYER: Ours = Just(&[
     "rt-replay",
 ]);
 
-const TABLE: [Row; 25] = [
+const TABLE: [Row; 26] = [
     row("rt-wire", Just(&[]), Only(&["zerocopy"])),
     row("rt-ring", Just(&[]), Only(&["zerocopy", "crossbeam-utils"])),
     // `zerocopy`: the kernel reads records as bytes for its checksums.
@@ -86,6 +96,8 @@ const TABLE: [Row; 25] = [
     row("sidecar", Just(&["rt-wire", "rt-ring", "rt-shm", "rt-config"]), Any),
     // A person's terminal and nothing else.
     row("terminal", Just(&[]), Any),
+    // An executable's messages and the frames of one record; no shared memory.
+    row("loop-log", Just(&["rt-wire"]), Any),
     row("rlds", Just(&["rt-wire"]), Any),
     row("brain", Just(&["rt-wire"]), Any),
     row("rlds-logger", GUEST, Any),

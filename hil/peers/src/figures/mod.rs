@@ -2,6 +2,7 @@
 
 mod faults;
 mod lateness;
+mod log;
 mod logger;
 mod startup;
 mod step;
@@ -44,6 +45,14 @@ impl Bench {
     /// # Errors
     /// The core or the priority cannot be had any more, or what `measure` says.
     fn in_real_time(&self, measure: fn(&Self) -> Result<Vec<Row>>) -> Result<Vec<Row>> {
+        self.in_real_time_with(|| measure(self))
+    }
+
+    /// As [`in_real_time`](Self::in_real_time), for anything.
+    ///
+    /// # Errors
+    /// As there.
+    fn in_real_time_with<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         thread::scope(|scope| {
             scope
                 .spawn(|| {
@@ -51,7 +60,7 @@ impl Bench {
                     if self.fifo && !machine::fifo(FIFO_PRIORITY) {
                         bail!("SCHED_FIFO was there and is not any more");
                     }
-                    measure(self)
+                    act()
                 })
                 .join()
                 .map_err(|_panic| anyhow!("the measuring thread panicked"))?
@@ -69,12 +78,13 @@ impl Bench {
 type Take = fn(&Bench) -> Result<Vec<Row>>;
 
 /// Every figure, by its name, in the order of the table.
-pub const FIGURES: [(&str, Take); 7] = [
+pub const FIGURES: [(&str, Take); 8] = [
     ("startup", startup::startup),
     ("wakeup", lateness::wakeup),
     ("actuation", lateness::actuation),
     ("step", step::step),
     ("transport", transport::transport),
+    ("log", log::log),
     ("faults", faults::faults),
     ("logger", logger::logger),
 ];

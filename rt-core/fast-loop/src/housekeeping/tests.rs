@@ -5,6 +5,7 @@ use super::integrity::Integrity;
 use super::{ATTACHES_MAX, Facts, Housekeeper, Link, Uids, causes, place};
 use crate::counters::Counters;
 use crate::inlets;
+use crate::log;
 use crate::realtime::Granted;
 use rt_board::{DriveError, Watchdog};
 use rt_config::Robot;
@@ -129,7 +130,11 @@ fn robot() -> Robot {
 fn housekeeper(segments: Segments, watchdog: Option<Box<dyn Watchdog>>) -> Housekeeper {
     let dir = tempfile::tempdir().expect("a folder");
     let lock = RunDir::create(dir.path()).expect("a run directory").lock().expect("free");
-    Housekeeper::open(&robot(), segments, &lock, inlets::link().0, watchdog).expect("opens")
+    let words = segments.words(&topics::LOG).expect("ours");
+    let depth = topics::LOG.depth as usize;
+    let ring = RingWriter::create(words, depth, segments.identity(&topics::LOG));
+    let (_, log) = log::link(1, ring.expect("large enough"));
+    Housekeeper::open(&robot(), segments, &lock, inlets::link().0, log, watchdog).expect("opens")
 }
 
 #[test]

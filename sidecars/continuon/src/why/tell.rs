@@ -82,7 +82,7 @@ fn second_pass(
                 before.keyframe(&state);
                 continue;
             }
-            Entry::Keyframe(_) | Entry::Loss(_) => continue,
+            Entry::Keyframe(_) | Entry::Log(_) | Entry::Loss(_) => continue,
             Entry::Telemetry(record) => record,
         };
         window.add(&record);

@@ -13,15 +13,17 @@ use rlds::About;
 use rt_ring::sync::AtomicU64;
 use rt_ring::{Identity, RingReader, RingWriter, SlotWriter, ring_words};
 use rt_shm::{MappedSlotReader, Mapping, Rules, RunDir, SegmentServer, Segments};
-use rt_wire::topics::{HEALTH, KEYFRAME, RLDS_LOGGER, TELEMETRY, Topic};
+use rt_wire::topics::{HEALTH, KEYFRAME, LOG, RLDS_LOGGER, TELEMETRY, Topic};
 use rt_wire::{
-    Health, HealthFlags, Heartbeat, KernelState, Mode, MonoNs, Record, Source, Telemetry,
+    Health, HealthFlags, Heartbeat, KernelState, LogFrame, Mode, MonoNs, Record, Source, Telemetry,
 };
 
 /// The robot of every test: one that comes with the program.
 pub(crate) const ROBOT: &str = "sim-donkey";
 pub(crate) const BUILD_ID: u64 = 0xb01d;
 
+/// Frames that the log's ring holds in these tests.
+pub(crate) const LOG_DEPTH: usize = 8;
 const MS: u64 = 1_000_000;
 const START: u64 = 5_000 * MS;
 
@@ -62,10 +64,24 @@ pub(crate) fn keyframe(after_cycle: u64) -> KernelState {
     }
 }
 
-/// The two rings, in this process's memory.
+/// Message `n` (from 1) of the loop, as bytes that mean nothing.
+pub(crate) fn log_frame(n: u64) -> LogFrame {
+    let mut frame = LogFrame {
+        sequence: n,
+        cycle_index: n,
+        mono_ns: MonoNs(START + n * MS),
+        bytes: 2,
+        ..LogFrame::default()
+    };
+    frame.frame[0] = 1;
+    frame
+}
+
+/// The three rings, in this process's memory.
 pub(crate) struct Rings {
     telemetry: (Vec<AtomicU64>, usize),
     keyframes: (Vec<AtomicU64>, usize),
+    log: (Vec<AtomicU64>, usize),
 }
 
 fn identity<T: Record>(generation: u64) -> Identity {
@@ -81,10 +97,20 @@ impl Rings {
         let rings = Self {
             telemetry: (words::<Telemetry>(telemetry_depth), telemetry_depth),
             keyframes: (words::<KernelState>(keyframe_depth), keyframe_depth),
+            log: (words::<LogFrame>(LOG_DEPTH), LOG_DEPTH),
         };
         // So that readers may come before the writers.
         rings.writers();
+        rings.log_writer();
         rings
+    }
+
+    pub(crate) fn log_writer(&self) -> RingWriter<'_, LogFrame> {
+        RingWriter::create(&self.log.0, self.log.1, identity::<LogFrame>(1)).unwrap()
+    }
+
+    pub(crate) fn log(&self) -> RingReader<'_, LogFrame> {
+        RingReader::attach_from_oldest(&self.log.0, LogFrame::LAYOUT_HASH).unwrap()
     }
 
     pub(crate) fn writers(&self) -> (RingWriter<'_, Telemetry>, RingWriter<'_, KernelState>) {
@@ -136,6 +162,7 @@ impl Rules for Shared {
 pub(crate) struct TestLoop {
     pub(crate) telemetry: RingWriter<'static, Telemetry>,
     pub(crate) keyframes: RingWriter<'static, KernelState>,
+    pub(crate) log: RingWriter<'static, LogFrame>,
     health: Mutex<SlotWriter<'static, Health>>,
     heartbeat: HeartbeatSlot,
     stop: Arc<AtomicBool>,
@@ -151,6 +178,7 @@ impl TestLoop {
         let depth = |topic: &Topic| topic.depth as usize;
         let ring = RingWriter::create(words(&TELEMETRY), depth(&TELEMETRY), id(&TELEMETRY));
         let keyframes = RingWriter::create(words(&KEYFRAME), depth(&KEYFRAME), id(&KEYFRAME));
+        let log = RingWriter::create(words(&LOG), depth(&LOG), id(&LOG));
         let mut health = SlotWriter::create(words(&HEALTH), id(&HEALTH)).unwrap();
         health.write(&Health { build_id: BUILD_ID, ..Health::default() });
         let mut server = SegmentServer::bind(&lock, segments).unwrap();
@@ -167,6 +195,7 @@ impl TestLoop {
         Self {
             telemetry: ring.unwrap(),
             keyframes: keyframes.unwrap(),
+            log: log.unwrap(),
             health: Mutex::new(health),
             heartbeat,
             stop,
