@@ -4,7 +4,7 @@
 //! machine cannot agree with itself.
 
 use super::space::{CROWDS, only};
-use rt_control::machine::{Input, Limits, Output, State};
+use rt_control::machine::{Input, Limits, Output, SelfTest, State};
 use rt_wire::{Class, Mode, Source};
 
 /// What follows from a state and the sources' commands alone.
@@ -69,6 +69,31 @@ impl<'a> Case<'a> {
     #[inline(always)]
     pub(super) fn to(&self, mode: Mode) -> bool {
         self.next.mode == mode
+    }
+
+    /// The table of transitions: which modes may follow, and for what alone the two grave ones may. To
+    /// stay is always allowed; that what must happen does is the invariants'.
+    #[inline(always)]
+    pub(super) fn is_in_the_table(&self) -> bool {
+        let from = self.state.mode;
+        from == self.next.mode
+            || match self.next.mode {
+                Mode::Boot => false,
+                Mode::SelfTest => matches!(from, Mode::Boot | Mode::EStopLatched),
+                Mode::Disarmed => {
+                    let passes = self.input.self_test == SelfTest::Pass;
+                    (from == Mode::SelfTest && passes)
+                        || matches!(from, Mode::Arming | Mode::SafeStop)
+                }
+                Mode::Arming => from == Mode::Disarmed,
+                Mode::Active => from == Mode::Arming,
+                Mode::SafeStop => from == Mode::Active,
+                Mode::EStopLatched => from != Mode::Fault && self.input.estop,
+                Mode::Fault => {
+                    let fails = self.input.self_test == SelfTest::Fail;
+                    self.input.fatal || (from == Mode::SelfTest && fails)
+                }
+            }
     }
 }
 

@@ -60,7 +60,7 @@ invariants! {
         !c.from(Mode::Fault) || c.to(Mode::Fault);
     /// The latch leaves only to SelfTest, on a reset edge, with the e-stop released and nothing fatal.
     i04_latch_needs_a_reset_edge ["reset-on-level"] |c| !c.from(Mode::EStopLatched)
-        || c.to(Mode::EStopLatched) || c.to(Mode::Fault)
+        || c.to(Mode::EStopLatched) || c.to(Mode::Fault) && c.input.fatal
         || c.to(Mode::SelfTest) && c.reset_edge && c.ordinary;
     /// Active only from Arming.
     i05_active_only_from_arming ["takeover-in-safe-stop"] |c| !c.to(Mode::Active)

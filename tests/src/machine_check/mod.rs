@@ -8,7 +8,7 @@
 //! | Part | Shows |
 //! |---|---|
 //! | `invariants` | I1 to I37, of one cycle, with the planted bug that each catches |
-//! | `walk` | those, over all that power-up leads to or over the whole product; that the space is closed; that nothing moves without a self-test; that a bystander's command changes nothing; that a stuck button never fires |
+//! | `walk` | those, over all that power-up leads to or over the whole product; that the space is closed; that no mode follows another but by the table; that nothing moves without a self-test; that a bystander's command changes nothing; that a stuck button never fires |
 //! | `bystanders` | that a bystander's age changes nothing |
 //! | `space`, `case`, `checkpoint`, `report` | numbers of states, what is plain to see in a cycle, how to go on after a kill, what to tell |
 //!

@@ -35,6 +35,11 @@ mod exhaustive_small {
     }
 
     #[test]
+    fn no_edge_outside_the_table() {
+        assert_kept("no_edge_outside_the_table");
+    }
+
+    #[test]
     fn no_motion_without_a_self_test() {
         assert_kept("no_motion_without_a_self_test");
     }

@@ -27,16 +27,18 @@ use thread_priority::unix::{
 use thread_priority::{ThreadPriority, ThreadPriorityValue};
 
 /// What a walk checks beside [`INVARIANTS`], and the planted bug that each catches.
-pub const PROPERTIES: [(&str, &str); 4] = [
+pub const PROPERTIES: [(&str, &str); 5] = [
     ("state_space_is_closed", "arming-takes-one-too-many"),
+    ("no_edge_outside_the_table", "stop-condition-powers-a-disarmed-car"),
     ("no_motion_without_a_self_test", "reset-leads-to-disarmed"),
     ("bystanders_change_nothing", "bad-command-of-anybody-stops"),
     ("stuck_button_never_fires", "held-arm-button-arms"),
 ];
 const CLOSED: usize = 0;
-const HISTORY: usize = 1;
-const BYSTANDERS: usize = 2;
-const STUCK: usize = 3;
+const TABLE: usize = 1;
+const HISTORY: usize = 2;
+const BYSTANDERS: usize = 3;
+const STUCK: usize = 4;
 const ALL: usize = 37 + PROPERTIES.len();
 const _: () = assert!(INVARIANTS.len() + PROPERTIES.len() == ALL);
 
@@ -264,6 +266,9 @@ impl<'a> Walk<'a> {
                 let facts = &facts[crowd];
                 let case = Case::new(limits, (&state, &input), (&next, &output), facts);
                 let mut wrong = broken(&case);
+                if !case.is_in_the_table() {
+                    wrong |= bit(TABLE);
+                }
                 let tested = has_tested(tested, &state, &input, &next);
                 wrong |= self.broken_in_history(&case, tested);
                 told[crowd] = visible(&next, &output);
