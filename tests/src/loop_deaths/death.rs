@@ -1,7 +1,8 @@
 //! One death: start everything, drive, kill or stop the loop, ask the plant when the power went.
 //!
-//! Decides what is no fair trial. It never judges a time.
+//! Decides what is no fair trial. It never judges a time. Tests: here, and those of `loop_deaths`.
 
+use super::LIMIT_MS;
 use crate::real_robot::{ROBOT, Robot, Running, drives, next, within};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
@@ -134,7 +135,10 @@ pub(super) fn one(files: &Files, how: How, phase_ns: u64) -> Seen {
     if how == How::Stopped {
         std::thread::sleep(STOPPED_FOR);
     }
-    let cut_as_told = wait_for_the_cut(&truth, died_at);
+    let cut_as_told = match wait_for_the_cut(&truth, died_at) {
+        Ok(cut_as_told) => cut_as_told,
+        Err(void) => return Seen::void(void),
+    };
     let (died_in, went_on) = match how {
         How::Killed => (newest_mode(&mut telemetry), None),
         How::Stopped => {
@@ -157,23 +161,35 @@ pub(super) fn one(files: &Files, how: How, phase_ns: u64) -> Seen {
         None => word["late_ms_max"].as_f64(),
     };
     let plant_late_ms = plant_late_ms.expect("the plant tells how late it was");
+    let from_death_ms = cut_at.map(since_death_ms);
     let void = if cut_as_told.is_some_and(|told| told <= died_at) {
         Some(Void::NotDriving)
-    } else if sent_in_ns > LATE_NS {
-        Some(Void::KillerLate)
-    } else if plant_late_ms > milliseconds(LATE_NS) {
-        Some(Void::PlantLate)
     } else {
-        None
+        excuse(from_death_ms, milliseconds(sent_in_ns), plant_late_ms)
     };
     Seen {
         void,
-        from_death_ms: cut_at.map(since_death_ms),
+        from_death_ms,
         from_edge_ms: cut_at.and_then(|_| word["power_cut_after_ms"].as_f64()),
         wall_ms: cut_at.and_then(|_| at("power_cut_seen_at_ns")).map(since_death_ms),
         plant_late_ms,
         went_on,
         is_fifo,
+    }
+}
+
+/// Why the machine, and not the car, was measured; if it was. A machine that was held up explains no
+/// more than the time for which it was, and never a power that stays on.
+fn excuse(from_death_ms: Option<f64>, sent_in_ms: f64, plant_late_ms: f64) -> Option<Void> {
+    let explained_ms = LIMIT_MS + sent_in_ms + plant_late_ms;
+    if from_death_ms.is_none_or(|ms| ms > explained_ms) {
+        None
+    } else if sent_in_ms > milliseconds(LATE_NS) {
+        Some(Void::KillerLate)
+    } else if plant_late_ms > milliseconds(LATE_NS) {
+        Some(Void::PlantLate)
+    } else {
+        None
     }
 }
 
@@ -232,14 +248,18 @@ fn after_the_stop(
 }
 
 /// When power was cut, as soon as the plant has told one after the death, or so much of its own time
-/// has gone that there is none.
-fn wait_for_the_cut(truth: &MappedSlotReader<PlantStatus>, died_at: MonoNs) -> Option<MonoNs> {
+/// has gone that there is none. A plant that does not get that far in all our patience was held up.
+fn wait_for_the_cut(
+    truth: &MappedSlotReader<PlantStatus>,
+    died_at: MonoNs,
+) -> Result<Option<MonoNs>, Void> {
     let status = within(PATIENCE, || {
         let status = truth.peek()?;
         let is_over = status.mono_ns.since(died_at) > NEVER_NS;
         (status.power_cut_at > died_at || is_over).then_some(status)
-    })?;
-    Some(status.power_cut_at).filter(|at| *at != MonoNs(0))
+    });
+    let status = status.ok_or(Void::PlantLate)?;
+    Ok(Some(status.power_cut_at).filter(|at| *at != MonoNs(0)))
 }
 
 /// What the plant says when it is told to end.
@@ -268,4 +288,19 @@ fn now() -> MonoNs {
 
 fn milliseconds(ns: u64) -> f64 {
     Duration::from_nanos(ns).as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Void, excuse};
+
+    #[test]
+    fn a_machine_that_was_held_up_explains_no_more_than_that() {
+        assert_eq!(excuse(Some(36.0), 0.1, 0.2), None);
+        assert_eq!(excuse(Some(36.0), 0.1, 15.0), Some(Void::PlantLate));
+        assert_eq!(excuse(Some(60.0), 0.1, 15.0), Some(Void::PlantLate));
+        assert_eq!(excuse(Some(60.0), 12.0, 0.2), Some(Void::KillerLate));
+        assert_eq!(excuse(Some(70.0), 0.1, 15.0), None, "20 ms too late, 15 of them explained");
+        assert_eq!(excuse(None, 12.0, 400.0), None, "the power stayed on");
+    }
 }
