@@ -200,8 +200,12 @@ fn in_words(report: &Report) -> String {
     }
     if let Some(failure) = &report.failure {
         line(format!(
-            "FAILED: seed {}, cycle {}: {}: {}",
-            failure.seed, failure.cycle, failure.rule, failure.found
+            "FAILED: seed {}, commit {}, cycle {}: {}: {}",
+            failure.seed,
+            report.commit.as_deref().unwrap_or("unknown"),
+            failure.cycle,
+            failure.rule,
+            failure.found
         ));
         failure.trace.iter().for_each(|at| line(at.clone()));
     }

@@ -9,6 +9,7 @@ use super::marks::{Mark, Marks};
 use super::run::{Failure, Plan, run};
 use super::shrink::{Shrunk, shrink};
 use serde::Serialize;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -52,6 +53,8 @@ pub struct Report {
     pub too_rare: Vec<String>,
     /// Transitions outside the table.
     pub strays: u64,
+    /// The commit that failed, with `-dirty` if the tree is not it; absent without a failure.
+    pub commit: Option<String>,
     /// The first failure.
     pub failure: Option<Box<Failure>>,
     /// The same failure, as small as it gets.
@@ -136,7 +139,17 @@ fn report(
         marks: all,
         hits_needed,
         strays: marks.strays(),
+        commit: failure.as_ref().map(|_| commit()),
         failure,
         shrunk,
     }
+}
+
+/// A seed says nothing without the program that it was run with.
+fn commit() -> String {
+    let mut git = Command::new("git");
+    git.args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=12"]);
+    let told = git.output().ok().filter(|output| output.status.success());
+    let told = told.and_then(|output| String::from_utf8(output.stdout).ok());
+    told.map_or_else(|| "unknown".to_owned(), |commit| commit.trim().to_owned())
 }

@@ -29,6 +29,8 @@ const MODES: [Mode; 8] = [
 ];
 /// After so many cycles without an answer an injection counts as never answered.
 const GIVE_UP_CYCLES: u64 = 20;
+/// A car that in so many seeds never came into a mode, or never drove, is what is wrong.
+const SEEDS_MAX: u64 = 1000;
 /// From the read to the driven pins.
 const EXECUTION_NS: u64 = 20_000;
 
@@ -58,14 +60,14 @@ impl EstopFigure {
 /// Opens the e-stop pin at a random phase of the cycle, equally often in every mode.
 ///
 /// # Errors
-/// The built-in robot could not be read.
+/// The built-in robot could not be read, or does not come into every mode.
 pub fn estop_to_neutral(injections: u64, seed: u64) -> Result<EstopFigure, String> {
     let quota = injections.div_ceil(MODES.len() as u64);
     let mut done = [0_u64; MODES.len()];
     let mut dice = Dice::new(seed, 30);
     let (mut worst_cycles, mut worst_ns) = (0, 0);
     let mut times_ns = Vec::with_capacity(injections as usize);
-    for seed in seed.. {
+    for seed in seed..seed.saturating_add(SEEDS_MAX) {
         let mut setup = Setup::new(seed, Classes::ALL)?;
         // What it takes to see every mode.
         setup.enabled = Classes::default()
@@ -96,6 +98,12 @@ pub fn estop_to_neutral(injections: u64, seed: u64) -> Result<EstopFigure, Strin
         if done.iter().all(|done| *done >= quota) {
             break;
         }
+    }
+    if let Some((mode, done)) = MODES.iter().zip(done).find(|(_, done)| *done < quota) {
+        return Err(format!(
+            "{done} of {quota} injections in {} in {SEEDS_MAX} seeds: the car never came there",
+            mode.name()
+        ));
     }
     times_ns.sort_unstable();
     Ok(EstopFigure {
@@ -198,13 +206,13 @@ impl CutOffs {
 /// Cuts off the source that drives, `cut_offs` times at random instants.
 ///
 /// # Errors
-/// The built-in robot could not be read.
+/// The built-in robot could not be read, the source never drives, or a cut-off leads elsewhere.
 pub fn cut_offs(source: Source, cut_offs: u64, seed: u64) -> Result<CutOffs, String> {
     let place = source.index().ok_or("nobody cannot be cut off")?;
     let mut dice = Dice::new(seed, 40 + place as u64);
     let mut times_ns = Vec::with_capacity(cut_offs as usize);
     let mut worst_late_ns = 0;
-    for seed in seed.. {
+    for seed in seed..seed.saturating_add(SEEDS_MAX) {
         let mut setup = Setup::new(seed, Classes::default())?;
         setup.limits.heartbeats_required = 0;
         let mut world = World::new(&setup);
@@ -235,7 +243,7 @@ pub fn cut_offs(source: Source, cut_offs: u64, seed: u64) -> Result<CutOffs, Str
             }
         }
     }
-    Err("no seed is left".to_owned())
+    Err(format!("{} drove too seldom in {SEEDS_MAX} seeds to be cut off", source.name()))
 }
 
 /// A copy of the kernel goes on without news: from the last command's making to SafeStop.
