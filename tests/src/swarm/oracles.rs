@@ -5,15 +5,16 @@
 //! rt-core/README.md. It must never ask `rt-control` anything. Tests: tests/swarm.rs and the patches
 //! in tests/sabotage.
 
-use super::seen::{KNOWN, Onlooker, STALE_CYCLES, Seen};
+use super::seen::{ESTOP, FATAL, KNOWN, Onlooker, STALE_CYCLES, STOP, Seen};
 use super::world::World;
 use rt_wire::{
-    Class, Fault, FaultSet, Limits, LimitsFlags, Mode, Outcome, PulseFlags, SOURCES, Severity,
-    Source,
+    Class, Fault, FaultSet, Limits, LimitsFlags, Mode, Outcome, PulseFlags,
+    SOURCES, Sign, Source,
 };
 
 /// From the demand to a motor without power.
 const POWER_OFF_NS: u64 = 50_000_000;
+
 /// A rule that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Broken {
@@ -41,8 +42,8 @@ pub(super) struct Oracles {
     mode: Mode,
     owner: Source,
     level: i32,
-    steering_us: i32,
-    steering: f32,
+    /// In millionths of full lock.
+    steering_micro: i32,
     latched: FaultSet,
     cycle_index: Option<u64>,
     mono_ns: u64,
@@ -72,8 +73,7 @@ impl Oracles {
             mode: Mode::Boot,
             owner: Source::None,
             level: 0,
-            steering_us: i32::from(limits.steering_neutral.0),
-            steering: 0.0,
+            steering_micro: 0,
             latched: FaultSet::EMPTY,
             cycle_index: None,
             mono_ns: 0,
@@ -105,20 +105,37 @@ impl Oracles {
         let seen = self.onlooker.see(cycle, self.mode, self.owner, self.level.unsigned_abs());
         self.told(world, &seen, now_ns)?;
         let next = self.authority(&seen, mode, owner)?;
+        self.camera(outcome, &seen, next)?;
         let level = self.pulses(outcome, mode)?;
         self.transition(outcome, &seen, mode, next, now_ns)?;
         self.output(outcome, &seen, mode, next, level, now_ns)?;
-        self.steering(outcome, mode, level, now_ns)?;
+        self.steering(outcome, &seen, mode, next, level, now_ns)?;
         self.car(world, outcome, mode, now_ns)?;
         let passed = Passed { from: self.mode, to: mode };
         self.remember(cycle.release.cycle_index, outcome, mode, owner, level, now_ns);
         Ok(passed)
     }
 
-    /// Whether something of this severity is there, as far as the onlooker knows better.
-    fn has(seen: &Seen, outcome: &Outcome, severity: Severity) -> bool {
+    /// Whether one of these causes is there, as far as the onlooker knows better.
+    fn has(seen: &Seen, outcome: &Outcome, these: FaultSet) -> bool {
         let told = FaultSet(outcome.causes.0 & !(KNOWN.0 | DERIVED.0));
-        ((seen.causes.0 & KNOWN.0) | told.0) & severity.mask().0 != 0
+        ((seen.causes.0 & KNOWN.0) | told.0) & these.0 != 0
+    }
+
+    /// A camera that is required must be there; one that was heard, while the policy drives.
+    fn camera(&self, outcome: &Outcome, seen: &Seen, next: Source) -> Verdict {
+        let needed = next == Source::Inference && seen.camera == Some(Sign::Lost);
+        let expected = seen.camera_missing || needed;
+        must(
+            outcome.causes.contains(Fault::CameraLost) == expected,
+            "a lost camera is told",
+            || {
+                format!(
+                    "{:?}, expected {expected}: {:?}, {next:?} owns",
+                    outcome.causes, seen.camera
+                )
+            },
+        )
     }
 
     /// Causes, classes and signs are told as they are; nothing is no number.
@@ -255,9 +272,9 @@ impl Oracles {
         next: Source,
         now_ns: u64,
     ) -> Verdict {
-        let has = |severity| Self::has(seen, outcome, severity);
-        let (fatal, estop) = (has(Severity::Fatal), has(Severity::Estop));
-        let stop = has(Severity::Stop) || seen.overload;
+        let has = |these| Self::has(seen, outcome, these);
+        let (fatal, estop) = (has(FATAL), has(ESTOP));
+        let stop = has(STOP) || seen.overload;
         let fresh = next != Source::None && self.is_fresh(next) && !self.lapsed(next, now_ns);
         let neutral = self.target(next, now_ns) == 0;
         let ready = fresh && neutral && !stop && !seen.no_arming;
@@ -376,25 +393,44 @@ impl Oracles {
         )
     }
 
-    /// Steering: one slew step at most, held in a stop, centred after.
-    fn steering(&self, outcome: &Outcome, mode: Mode, level: i32, now_ns: u64) -> Verdict {
-        let slew = self.limits.steering_slew_micro_per_cycle as f32 / 1e6;
-        let moved = (outcome.setpoint.steering - self.steering).abs();
-        must(moved <= slew + 1e-6, "steering moves by its slew at most", || {
-            format!("{moved} in a cycle, {slew} allowed")
-        })?;
-        let span_us = i32::from(self.limits.steering_max.0) - i32::from(self.limits.steering_min.0);
-        let step_us = (span_us as f32 / 2.0 * slew).ceil() as i32 + 1;
-        let moved_us = (i32::from(outcome.pulses.steering.0) - self.steering_us).abs();
-        must(moved_us <= step_us, "the steering pulse moves by its slew at most", || {
-            format!("{moved_us} us in a cycle, {step_us} allowed")
-        })?;
+    /// Steering goes where the owner asks, by one slew step at most; it is held in a stop, and centred
+    /// after. The pulse says the same.
+    fn steering(
+        &self,
+        outcome: &Outcome,
+        seen: &Seen,
+        mode: Mode,
+        next: Source,
+        level: i32,
+        now_ns: u64,
+    ) -> Verdict {
+        let limits = &self.limits;
         let neutral_ns =
             if level == 0 && self.neutral_since != 0 { now_ns - self.neutral_since } else { 0 };
-        let held =
-            mode == Mode::Active || moved == 0.0 || neutral_ns >= self.limits.centre_after_ns;
-        must(held, "steering is held while the car slows down", || {
-            format!("moved by {moved} in {mode:?}, {neutral_ns} ns after neutral")
+        let before = self.steering_micro;
+        let goal = match mode {
+            Mode::Active if seen.late && self.mode == Mode::Active => before,
+            Mode::Active => {
+                let kept = next.index().map(|place| &self.onlooker.kept[place]);
+                micro(kept.map_or(0.0, |kept| kept.asks(now_ns).0))
+            }
+            _ if neutral_ns >= limits.centre_after_ns => 0,
+            _ => before,
+        };
+        let slew = limits.steering_slew_micro_per_cycle as i32;
+        let expected = goal.clamp(before - slew, before + slew);
+        let found = micro(outcome.setpoint.steering);
+        must(found == expected, "steering goes by its slew where it must", || {
+            format!("from {before} to {found} millionths in {mode:?}, expected {expected}")
+        })?;
+        let turned = limits.flags.has(LimitsFlags::STEERING_REVERSED);
+        let part = i64::from(if turned { -found } else { found });
+        let end = if part < 0 { limits.steering_min } else { limits.steering_max };
+        let neutral_us = i64::from(limits.steering_neutral.0);
+        let expected_us = neutral_us + (i64::from(end.0) - neutral_us) * part.abs() / 1_000_000;
+        let pulse_us = i64::from(outcome.pulses.steering.0);
+        must(pulse_us == expected_us, "the steering pulse says the setpoint", || {
+            format!("{pulse_us} us at {found} millionths, expected {expected_us}")
         })
     }
 
@@ -468,12 +504,16 @@ impl Oracles {
         self.mode = mode;
         self.owner = owner;
         self.level = level;
-        self.steering = outcome.setpoint.steering;
-        self.steering_us = i32::from(outcome.pulses.steering.0);
+        self.steering_micro = micro(outcome.setpoint.steering);
         self.latched = outcome.latched_causes;
         self.cycle_index = Some(index);
         self.mono_ns = now_ns;
     }
+}
+
+/// A part of full lock in millionths.
+fn micro(part: f32) -> i32 {
+    (part * 1e6).round() as i32
 }
 
 fn names(causes: FaultSet) -> String {

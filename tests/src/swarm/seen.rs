@@ -133,6 +133,10 @@ pub(super) struct Seen {
     pub(super) runs_away: bool,
     /// Teleop sent news without the dead-man switch.
     pub(super) dead_man_missing: bool,
+    /// Judgement of the camera's heartbeat.
+    pub(super) camera: Option<Sign>,
+    /// It is required, and gone.
+    pub(super) camera_missing: bool,
 }
 
 /// Causes that the onlooker derives itself; for all others it believes the outcome.
@@ -162,6 +166,45 @@ pub(super) const KNOWN: FaultSet = FaultSet::EMPTY
     .and(Fault::SourceDead, true)
     .and(Fault::Stall, true)
     .and(Fault::LogMissing, true);
+
+/// Causes that end in Fault; these three say what follows from what, whatever `rt-wire`'s table says.
+pub(super) const FATAL: FaultSet = FaultSet::EMPTY
+    .and(Fault::DriveWrite, true)
+    .and(Fault::RelayFeedback, true)
+    .and(Fault::SelfTestFailed, true)
+    .and(Fault::KernelMirror, true)
+    .and(Fault::ConfigCorrupt, true)
+    .and(Fault::CanaryChanged, true)
+    .and(Fault::NotFinite, true);
+
+/// Causes that latch the e-stop.
+pub(super) const ESTOP: FaultSet = FaultSet::EMPTY
+    .and(Fault::EstopLine, true)
+    .and(Fault::EstopDiscrepancy, true)
+    .and(Fault::EstopOperator, true)
+    .and(Fault::EstopSource, true)
+    .and(Fault::LateGross, true)
+    .and(Fault::TemperatureCritical, true)
+    .and(Fault::BatteryCritical, true)
+    .and(Fault::Runaway, true);
+
+/// Causes of a controlled stop. All others warn: a log that is missing ends no drive.
+pub(super) const STOP: FaultSet = FaultSet::EMPTY
+    .and(Fault::Overload, true)
+    .and(Fault::OwnerStale, true)
+    .and(Fault::OwnerReleased, true)
+    .and(Fault::OwnerImplausible, true)
+    .and(Fault::HeartbeatLost, true)
+    .and(Fault::DisarmRequested, true)
+    .and(Fault::DeadManReleased, true)
+    .and(Fault::TemperatureHigh, true)
+    .and(Fault::Undervoltage, true)
+    .and(Fault::BatteryLow, true)
+    .and(Fault::MajorPageFault, true)
+    .and(Fault::Stall, true)
+    .and(Fault::ImuOutlier, true)
+    .and(Fault::CameraLost, true)
+    .and(Fault::Shutdown, true);
 
 impl Onlooker {
     /// Before the first cycle of a kernel.
@@ -253,8 +296,13 @@ impl Onlooker {
                 Some(_) => Sign::OnTime,
             };
             let required = self.limits.heartbeats_required >> place & 1 != 0;
+            let gone = required && matches!(sign, Sign::Never | Sign::Lost);
             // The camera's loss is a cause of its own.
-            lost |= place != CAMERA && required && matches!(sign, Sign::Never | Sign::Lost);
+            if place == CAMERA {
+                (seen.camera, seen.camera_missing) = (Some(sign), gone);
+            } else {
+                lost |= gone;
+            }
             seen.signs[place] = Some(sign);
         }
         // The fourth is the logger: on time, an episode open, nothing lost.
