@@ -1,8 +1,8 @@
 //! The whole robot in one thread and virtual time, in a world in which anything may break: the shipped
 //! kernel, the plant's parts, an operator, six sidecars, and oracles on every cycle.
 //!
-//! A seed decides everything: which of some sixty fault classes strike and how often, when a person
-//! presses what, when a sidecar dies. Storms alternate with calms, in which the car must drive again.
+//! A seed decides everything: which of some seventy fault classes strike and how often, when a person
+//! presses what, when a sidecar dies, what the network does to a person's frames and the disk to the log. Storms alternate with calms, in which the car must drive again.
 //! It must never read a clock that reaches the world, and its oracles never ask `rt-control`.
 //!
 //! ```text
@@ -21,8 +21,10 @@ mod dice;
 mod faults;
 mod figures;
 mod marks;
+mod network;
 mod operator;
 mod oracles;
+mod recorder;
 mod run;
 mod seen;
 mod setup;

@@ -1,13 +1,39 @@
 //! The whole robot in virtual time, in a world in which anything may break; CI runs ten times as much
 //! through the bin `swarm`.
 
+use nix::time::{ClockId, clock_gettime};
 use rt_config::Robot;
-use rt_wire::SOURCES;
+use rt_wire::{MonoNs, SOURCES};
+use std::time::Duration;
 use tests::swarm::{
     ACCEL_MAX_M_PER_S2, BATTERY_V, CHIP_C, Campaign, Classes, CutOffs, DISAGREE_NS, EXPIRY_MAX_NS,
-    FaultClass, HEARTBEAT_NS, LATE_MAX, LATE_NS, Plan, RESET_NS, STALE_CYCLES, STARVED_NS,
-    TELEOP_AGE_NS, cut_offs, estop_to_neutral, run, run_campaign,
+    FaultClass, HEARTBEAT_NS, LATE_MAX, LATE_NS, Mark, Plan, RESET_NS, Report, STALE_CYCLES,
+    STARVED_NS, TELEOP_AGE_NS, cut_offs, estop_to_neutral, run, run_campaign,
 };
+
+/// What a network does to a person's frames.
+const NETWORK: [FaultClass; 5] = [
+    FaultClass::NetLoss,
+    FaultClass::NetDelay,
+    FaultClass::NetDuplicate,
+    FaultClass::NetReorder,
+    FaultClass::NetPartition,
+];
+/// What a disk does to a log.
+const DISK: [FaultClass; 3] = [FaultClass::DiskFull, FaultClass::DiskFails, FaultClass::DiskStalls];
+
+fn these(classes: &[FaultClass]) -> Classes {
+    classes.iter().fold(Classes::default(), |set, class| set.with(*class))
+}
+
+fn without(classes: &[FaultClass]) -> Classes {
+    classes.iter().fold(Classes::ALL, |set, class| set.without(*class))
+}
+
+/// How often a mark came up.
+fn hits(marks: &[Mark], name: &str) -> u64 {
+    marks.iter().find(|mark| mark.name == name).map_or(0, |mark| mark.hits)
+}
 
 fn campaign(seeds: u64, only: Classes) -> Campaign {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -40,6 +66,79 @@ fn without_faults_nothing_but_the_operator_stops_the_car() {
     // Without a fault only the operator's second thoughts trip the latch, and only from SafeStop.
     assert_eq!(met("Active to Fault"), Some(0));
     assert_eq!(met("Active to EStopLatched"), Some(0));
+}
+
+fn assert_met(report: &Report, names: &[&str]) {
+    assert!(report.is_good(), "{:#?}", report.shrunk);
+    for name in names {
+        assert!(hits(&report.marks, name) > 12, "{name}: {:#?}", report.marks);
+    }
+}
+
+#[test]
+fn frames_that_come_late_or_again_never_extend_the_life_of_a_command() {
+    let report = run_campaign(&campaign(60, these(&NETWORK)), |_| {});
+    let what = ["came again", "was overtaken", "came too old", "never came"];
+    let what = what.map(|what| format!("frame that {what}"));
+    assert_met(&report, &what.each_ref().map(String::as_str));
+    // A person drove, and the network cost them the drive.
+    assert_met(&report, &["the motor pushed", "Active to SafeStop", "back to Active after a calm"]);
+    assert!(hits(&report.marks, "cause OwnerStale") > 12, "{:#?}", report.marks);
+}
+
+#[test]
+fn a_bad_disk_is_told_by_the_logger_forbids_arming_and_stops_no_drive() {
+    let report = run_campaign(&campaign(60, these(&DISK)), |_| {});
+    assert_met(&report, &["fault disk-full", "fault disk-fails", "fault disk-stalls"]);
+    assert_met(&report, &["cause LogMissing", "interlock log-missing", "Arming to Active"]);
+}
+
+/// Seeds whose runs with and without these classes are told apart by nothing but the classes' own
+/// marks, and how often those came up.
+fn runs_that_are_alike(classes: &[FaultClass], fits: impl Fn(&[Mark]) -> bool) -> (u64, u64) {
+    let own = |mark: &Mark| classes.iter().any(|class| mark.name.ends_with(class.name()));
+    let (mut alike, mut struck) = (0, 0);
+    for seed in 1..=30 {
+        let marks = |only| {
+            let result = run(&Plan { seed, cycles: 20_000, only });
+            result.map(|marks| marks.required(Classes::ALL)).expect("a good run")
+        };
+        let (mut with, mut without) = (marks(Classes::ALL), marks(without(classes)));
+        if !fits(&with) {
+            continue;
+        }
+        alike += 1;
+        struck += with.iter().filter(|mark| own(mark)).map(|mark| mark.hits).sum::<u64>();
+        with.retain(|mark| !own(mark));
+        without.retain(|mark| !own(mark));
+        assert_eq!(with, without, "seed {seed}");
+    }
+    (alike, struck)
+}
+
+#[test]
+fn a_jump_of_the_wall_clock_changes_no_cycle() {
+    let (alike, struck) = runs_that_are_alike(&[FaultClass::ClockSteps], |_| true);
+    assert!(alike == 30 && struck > 12, "{alike} seeds, {struck} jumps");
+}
+
+#[test]
+fn the_loop_never_notices_a_disk_whose_log_nobody_requires() {
+    let not_required = |marks: &[Mark]| hits(marks, "cause LogMissing") == 0;
+    let (alike, struck) = runs_that_are_alike(&DISK, not_required);
+    assert!(alike > 10 && struck > 12, "{alike} seeds, {struck} strikes");
+}
+
+#[test]
+fn clocks_of_the_loop_and_of_a_sidecar_are_the_one_that_never_jumps() {
+    let monotonic = || {
+        let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has it");
+        MonoNs(u64::try_from(Duration::from(time).as_nanos()).expect("500 years"))
+    };
+    for clock in [fast_loop::clock::now, sidecar::mono_now] {
+        let (before, now, after) = (monotonic(), clock(), monotonic());
+        assert!((before..=after).contains(&now), "{before:?} {now:?} {after:?}");
+    }
 }
 
 #[test]

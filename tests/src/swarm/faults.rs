@@ -97,8 +97,18 @@ fault_classes! {
     DeadManReleased: "dead-man-released", every 3.0 s, 20 to 1000 ms, "The dead-man switch is let go.";
     SourceAsksArm: "source-asks-arm", every 10.0 s, 20 to 500 ms, "Pilot or policy ask to arm.";
     LoggerDead: "logger-dead", every 12.0 s, 100 to 3000 ms, "The logger's heartbeat stops.";
-    LoggerDegraded: "logger-degraded", every 15.0 s, 100 to 3000 ms, "The logger loses records.";
     CameraDead: "camera-dead", every 15.0 s, 100 to 3000 ms, "The camera's heartbeat stops.";
+
+    NetLoss: "net-loss", every 6.0 s, 100 to 3000 ms, "The network loses up to half of a person's frames.";
+    NetDelay: "net-delay", every 5.0 s, 50 to 3000 ms, "The network holds every frame for up to 2 s.";
+    NetDuplicate: "net-duplicate", every 4.0 s, 50 to 2000 ms, "Frames come up to four times.";
+    NetReorder: "net-reorder", every 4.0 s, 50 to 2000 ms, "Frames overtake each other.";
+    NetPartition: "net-partition", every 6.0 s, 20 to 2000 ms, "Nothing comes through; then nothing of it, or all of it at once.";
+
+    DiskFull: "disk-full", every 12.0 s, 100 to 3000 ms, "The disk behind the logger is full (ENOSPC).";
+    DiskFails: "disk-fails", every 12.0 s, 1 to 3000 ms, "A write of the logger fails (EIO).";
+    DiskStalls: "disk-stalls", every 8.0 s, 500 to 6000 ms, "A write of the logger takes seconds.";
+    ClockSteps: "clock-steps", every 8.0 s, 1 to 1 ms, "CLOCK_REALTIME jumps, by a second or by ten years.";
 
     MajorPageFault: "major-page-fault", every 20.0 s, 1 to 1 ms, "The loop's memory came from disk.";
     ConfigCorrupt: "config-corrupt", every 12.0 s, 20 to 500 ms, "The configuration's checksum is wrong.";
@@ -114,15 +124,15 @@ fault_classes! {
     OperatorLeaves: "operator-leaves", every 15.0 s, 500 to 4000 ms, "The operator is bored and leaves.";
 }
 
-const _: () = assert!(FaultClass::ALL.len() <= 64, "a set of classes is a u64");
+const _: () = assert!(FaultClass::ALL.len() <= 128, "a set of classes is a u128");
 
 /// A set of classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Classes(pub u64);
+pub struct Classes(pub u128);
 
 impl Classes {
     /// All of them.
-    pub const ALL: Self = Self(u64::MAX >> (64 - FaultClass::ALL.len()));
+    pub const ALL: Self = Self(u128::MAX >> (128 - FaultClass::ALL.len()));
 
     /// Whether it holds the class.
     #[must_use]
@@ -150,7 +160,13 @@ impl Classes {
 
     /// Its classes, in order.
     pub fn iter(self) -> impl Iterator<Item = FaultClass> {
-        FaultClass::ALL.iter().copied().filter(move |class| self.has(*class))
+        let mut bits = self.0;
+        std::iter::from_fn(move || {
+            // None are left: their place is beyond the table.
+            let class = *FaultClass::ALL.get(bits.trailing_zeros() as usize)?;
+            bits &= bits - 1;
+            Some(class)
+        })
     }
 
     /// Their names with commas between, as the command line takes them.

@@ -5,7 +5,7 @@
 //! only what counts. Tests: tests/swarm.rs.
 
 use super::faults::{Classes, FaultClass};
-use rt_wire::{Fault, FaultSet, Interlock, InterlockSet, Mode, Outcome, RuleSet};
+use rt_wire::{Fault, FaultSet, Interlock, InterlockSet, Mode, Outcome, Rule, RuleSet};
 use serde::Serialize;
 
 const MODES: usize = 8;
@@ -34,7 +34,7 @@ pub(super) const ELSEWHERE: &[(Fault, &str)] = &[
 pub struct Marks {
     transitions: [[u64; MODES]; MODES],
     in_mode: [u64; MODES],
-    classes: [u64; BITS],
+    classes: [u64; FaultClass::ALL.len()],
     causes: [u64; BITS],
     interlocks: [u64; BITS],
     rules: [u64; BITS],
@@ -46,9 +46,24 @@ pub struct Marks {
     pub bystanders: u64,
     /// Cycles in which the motor pushed the car.
     pub pushed: u64,
+    /// What the network did to a person's frames.
+    pub frames: Frames,
     causes_before: FaultSet,
     interlocks_before: InterlockSet,
     rules_before: RuleSet,
+}
+
+/// What became of a person's frames that did not come once, in time and in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frames {
+    /// Came another time.
+    pub repeated: u64,
+    /// Came after one that was sent later.
+    pub overtaken: u64,
+    /// Came later than a person's command may be old.
+    pub too_old: u64,
+    /// Never came.
+    pub lost: u64,
 }
 
 /// One mark.
@@ -65,7 +80,7 @@ impl Default for Marks {
         Self {
             transitions: [[0; MODES]; MODES],
             in_mode: [0; MODES],
-            classes: [0; BITS],
+            classes: [0; FaultClass::ALL.len()],
             causes: [0; BITS],
             interlocks: [0; BITS],
             rules: [0; BITS],
@@ -73,6 +88,7 @@ impl Default for Marks {
             replays: 0,
             bystanders: 0,
             pushed: 0,
+            frames: Frames::default(),
             causes_before: FaultSet::EMPTY,
             interlocks_before: InterlockSet::EMPTY,
             rules_before: RuleSet::EMPTY,
@@ -88,8 +104,8 @@ impl Marks {
         if from != to {
             self.transitions[from as usize][to as usize] += 1;
         }
-        for class in began.iter_set() {
-            self.classes[class] += 1;
+        for class in began.iter() {
+            self.classes[class as usize] += 1;
         }
         count(&mut self.causes, outcome.causes.0 & !self.causes_before.0);
         if outcome.interlocks != self.interlocks_before {
@@ -105,8 +121,8 @@ impl Marks {
     pub fn add(&mut self, other: &Self) {
         let rows = self.transitions.iter_mut().flatten().zip(other.transitions.iter().flatten());
         self.in_mode.iter_mut().zip(other.in_mode).for_each(|(mine, its)| *mine += its);
+        self.classes.iter_mut().zip(other.classes).for_each(|(mine, its)| *mine += its);
         let sets = [
-            (&mut self.classes, &other.classes),
             (&mut self.causes, &other.causes),
             (&mut self.interlocks, &other.interlocks),
             (&mut self.rules, &other.rules),
@@ -119,6 +135,10 @@ impl Marks {
         self.replays += other.replays;
         self.bystanders += other.bystanders;
         self.pushed += other.pushed;
+        self.frames.repeated += other.frames.repeated;
+        self.frames.overtaken += other.frames.overtaken;
+        self.frames.too_old += other.frames.too_old;
+        self.frames.lost += other.frames.lost;
     }
 
     /// Every mark that a campaign must meet.
@@ -145,13 +165,17 @@ impl Marks {
         for interlock in Interlock::ALL {
             mark(format!("interlock {}", interlock.name()), self.interlocks[*interlock as usize]);
         }
-        for (bit, hits) in self.rules.iter().enumerate().take(RULES) {
-            mark(format!("rule {bit}"), *hits);
+        for rule in Rule::ALL {
+            mark(format!("rule {}", rule.name()), self.rules[*rule as usize]);
         }
         mark("back to Active after a calm".to_owned(), self.recoveries);
         mark("replayed stretch".to_owned(), self.replays);
         mark("cycle without its bystanders".to_owned(), self.bystanders);
         mark("the motor pushed".to_owned(), self.pushed);
+        mark("frame that came again".to_owned(), self.frames.repeated);
+        mark("frame that was overtaken".to_owned(), self.frames.overtaken);
+        mark("frame that came too old".to_owned(), self.frames.too_old);
+        mark("frame that never came".to_owned(), self.frames.lost);
         marks
     }
 
@@ -168,9 +192,6 @@ impl Marks {
     }
 }
 
-/// Rules of the kernel, see `rt_wire::Rule`.
-const RULES: usize = 9;
-
 fn count(counters: &mut [u64; BITS], mut bits: u64) {
     while bits != 0 {
         counters[bits.trailing_zeros() as usize] += 1;
@@ -182,18 +203,4 @@ fn is_elsewhere(fault: Fault) -> bool {
     ELSEWHERE.iter().any(|(other, _)| *other == fault)
 }
 
-impl Classes {
-    /// Numbers of its classes.
-    fn iter_set(self) -> impl Iterator<Item = usize> {
-        let mut bits = self.0;
-        std::iter::from_fn(move || {
-            (bits != 0).then(|| {
-                let bit = bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                bit
-            })
-        })
-    }
-}
-
-const _: () = assert!(FaultClass::ALL.len() <= BITS && Fault::ALL.len() <= BITS);
+const _: () = assert!(Fault::ALL.len() <= BITS);

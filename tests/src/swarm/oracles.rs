@@ -8,12 +8,22 @@
 use super::seen::{ESTOP, FATAL, KNOWN, Onlooker, STALE_CYCLES, STOP, Seen};
 use super::world::World;
 use rt_wire::{
-    Class, Fault, FaultSet, Limits, LimitsFlags, Mode, Outcome, PulseFlags,
+    Class, Fault, FaultSet, HeartbeatFlags, Limits, LimitsFlags, Mode, Outcome, PulseFlags,
     SOURCES, Sign, Source,
 };
 
 /// From the demand to a motor without power.
 const POWER_OFF_NS: u64 = 50_000_000;
+/// After this the logger's heartbeat says that the disk refuses: a chunk of 200 ms, and a look.
+const REFUSED_TOLD_NS: u64 = 300_000_000;
+/// After this it says that the disk is silent: it is silent for a second after a chunk.
+const SILENT_TOLD_NS: u64 = 1_400_000_000;
+/// After this it says that all is well again: a loss is told for a second.
+const WELL_TOLD_NS: u64 = 1_200_000_000;
+/// The loop has read a heartbeat, one each 100 ms.
+const BEAT_NS: u64 = 110_000_000;
+/// The logger among the heartbeats.
+const LOGGER: usize = 3;
 
 /// A rule that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,9 +113,11 @@ impl Oracles {
         let owner = outcome.owner.get().unwrap_or(Source::None);
         let now_ns = cycle.release.woke_at.0;
         let seen = self.onlooker.see(cycle, self.mode, self.owner, self.level.unsigned_abs());
+        self.life(world, mode, owner, now_ns)?;
         self.told(world, &seen, now_ns)?;
         let next = self.authority(&seen, mode, owner)?;
         self.camera(outcome, &seen, next)?;
+        self.log(world, mode, now_ns)?;
         let level = self.pulses(outcome, mode)?;
         self.transition(outcome, &seen, mode, next, now_ns)?;
         self.output(outcome, &seen, mode, next, level, now_ns)?;
@@ -122,6 +134,19 @@ impl Oracles {
         ((seen.causes.0 & KNOWN.0) | told.0) & these.0 != 0
     }
 
+    /// Nothing but a frame that came for the first time, and young, keeps a person's car driving:
+    /// told by the network's own count of frames, not by what a command says.
+    fn life(&self, world: &World, mode: Mode, owner: Source, now_ns: u64) -> Verdict {
+        let drives = owner == Source::Teleop && matches!(mode, Mode::Arming | Mode::Active);
+        let heard_at = world.sources.network.heard_at;
+        let stale_ns = u64::from(STALE_CYCLES[0]) * self.limits.period_ns;
+        must(
+            !drives || (heard_at != 0 && now_ns < heard_at + stale_ns),
+            "only a new frame keeps a person driving",
+            || format!("{mode:?} at {now_ns}, the last new frame came at {heard_at}"),
+        )
+    }
+
     /// A camera that is required must be there; one that was heard, while the policy drives.
     fn camera(&self, outcome: &Outcome, seen: &Seen, next: Source) -> Verdict {
         let needed = next == Source::Inference && seen.camera == Some(Sign::Lost);
@@ -136,6 +161,29 @@ impl Oracles {
                 )
             },
         )
+    }
+
+    /// What the disk does to the log is told by the logger's heartbeat, and forbids arming where a log
+    /// is required. (That it stops no drive is the table's.)
+    fn log(&self, world: &World, mode: Mode, now_ns: u64) -> Verdict {
+        let recorder = &world.sources.recorder;
+        let heartbeat = &world.cycle.inbox.heartbeats[LOGGER];
+        let told_at = heartbeat.mono_ns.0;
+        let degraded = heartbeat.flags.has(HeartbeatFlags::LOG_DEGRADED);
+        let records = heartbeat.flags.has(HeartbeatFlags::RECORDING);
+        let is_over = |since: Option<u64>, at, ns| since.is_some_and(|since| at >= since + ns);
+        let found = || format!("{heartbeat:?} at {now_ns}, {recorder:?}");
+        let refused = is_over(recorder.refused_since, told_at, REFUSED_TOLD_NS);
+        must(!refused || (degraded && !records), "a logger that cannot write says so", found)?;
+        let silent = is_over(recorder.silent_since, told_at, SILENT_TOLD_NS);
+        must(!silent || degraded, "a logger whose disk is silent says so", found)?;
+        let well = told_at >= recorder.well_since + WELL_TOLD_NS;
+        must(!well || (records && !degraded), "a logger that writes again says so", found)?;
+        let arms = self.mode == Mode::Disarmed && mode == Mode::Arming;
+        let required = self.limits.flags.has(LimitsFlags::REQUIRE_LOG);
+        let none = is_over(recorder.refused_since, now_ns, REFUSED_TOLD_NS + BEAT_NS)
+            || is_over(recorder.silent_since, now_ns, SILENT_TOLD_NS + BEAT_NS);
+        must(!(arms && required && none), "no arming without the log that is required", found)
     }
 
     /// Causes, classes and signs are told as they are; nothing is no number.

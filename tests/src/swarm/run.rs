@@ -86,6 +86,7 @@ pub fn run(plan: &Plan) -> Result<Marks, Box<Failure>> {
             return Err(failed(cycle, broken, lines_before(plan, &setup, cycle)));
         }
     }
+    run.marks.frames = run.world.sources.network.happened;
     Ok(run.marks)
 }
 

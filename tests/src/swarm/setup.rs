@@ -89,7 +89,7 @@ impl Setup {
         let drawn = drawn.fold(Classes::default(), |set, class| set.with(*class));
         // Few classes strike often each, many of them seldom: else nobody would ever drive. What
         // `only` leaves out does not make the others faster.
-        let strikes_per_s = dice.pick(&[0.4, 0.8, 1.4]);
+        let strikes_per_s = dice.pick(&[0.45, 0.9, 1.6]);
         let pace =
             strikes_per_s / drawn.iter().map(FaultClass::strikes_per_s).sum::<f64>().max(0.05);
         Ok(Self {

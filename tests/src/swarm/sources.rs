@@ -1,14 +1,15 @@
 //! The sidecars: three sources of commands, and all six hearts.
 //!
 //! Each is a small state machine with its own pace: it drives, claims, hangs, dies and comes back with
-//! a new attach, writes garbage. Decides what the loop finds in its slots, never what it makes of it.
-//! Tests: tests/swarm.rs.
+//! a new attach, writes garbage. In front of teleop is a network, behind the logger a disk. Decides
+//! what the loop finds in its slots, never what it makes of it. Tests: tests/swarm.rs.
 
 use super::dice::Dice;
 use super::faults::{FaultClass, Faults};
+use super::network::Network;
+use super::recorder::Recorder;
 use rt_wire::{
-    Arrival, Command, CommandFlags, HeartbeatFlags, Inbox, InboxCommand, Mode, MonoNs, POINTS_MAX,
-    Point, Raw,
+    Arrival, Command, CommandFlags, Inbox, InboxCommand, Mode, MonoNs, POINTS_MAX, Point, Raw,
 };
 use zerocopy::IntoBytes;
 
@@ -46,14 +47,35 @@ struct Source {
 /// Every sidecar.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
+    /// The way from the person to teleop.
+    pub(super) network: Network,
+    /// The logger.
+    pub(super) recorder: Recorder,
     sources: [Source; 3],
     beats_due_at: [u64; 3],
+}
+
+/// What a cycle is for everybody but the loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scene<'a> {
+    /// Now.
+    pub(super) now_ns: u64,
+    /// Now, by the clock for people: it may jump.
+    pub(super) wall_ns: i64,
+    /// What the newest telemetry says.
+    pub(super) mode: Mode,
+    /// What the person holds.
+    pub(super) pad: Pad,
+    /// What is wrong.
+    pub(super) faults: &'a Faults,
+    /// Nothing is, and everybody does the right thing.
+    pub(super) calm: bool,
 }
 
 impl Sources {
     /// Sidecars that start at `now_ns`.
     #[must_use]
-    pub(super) fn new(seed: u64, rate_hz: [u64; 3], now_ns: u64) -> Self {
+    pub(super) fn new(seed: u64, rate_hz: [u64; 3], now_ns: u64, wall_ns: i64) -> Self {
         let source = |place: usize| Source {
             place,
             dice: Dice::new(seed, 10 + place as u64),
@@ -69,14 +91,21 @@ impl Sources {
             steering: 0.0,
             drive_changes_at: now_ns,
         };
-        Self { sources: [0, 1, 2].map(source), beats_due_at: [now_ns; 3] }
+        Self {
+            network: Network::new(seed),
+            recorder: Recorder::new(now_ns, wall_ns),
+            sources: [0, 1, 2].map(source),
+            beats_due_at: [now_ns; 3],
+        }
     }
 
-    /// The loop was restarted: everybody attaches anew.
-    pub(super) fn attach_anew(&mut self) {
+    /// The loop was restarted: everybody attaches anew, and the logger begins another episode.
+    pub(super) fn attach_anew(&mut self, now_ns: u64, wall_ns: i64) {
         for source in &mut self.sources {
             source.generation += 1;
         }
+        self.recorder = Recorder::new(now_ns, wall_ns);
+        self.network.new_loop();
     }
 
     /// The others fall silent for good.
@@ -86,20 +115,17 @@ impl Sources {
         }
     }
 
-    /// What the loop finds in this cycle. `mode` is what the newest telemetry says.
-    pub(super) fn cycle(
-        &mut self,
-        now_ns: u64,
-        mode: Mode,
-        pad: Pad,
-        faults: &Faults,
-        calm: bool,
-        inbox: &mut Inbox,
-    ) {
+    /// What the loop finds in this cycle.
+    pub(super) fn cycle(&mut self, scene: &Scene<'_>, inbox: &mut Inbox) {
+        let Scene { now_ns, faults, .. } = *scene;
+        self.network.live(now_ns, faults);
         for (source, slot) in self.sources.iter_mut().zip(&mut inbox.commands) {
             slot.arrival = Raw::new(Arrival::Absent);
-            source.live(now_ns, faults);
-            if now_ns >= source.beat_due_at && source.is_up(faults) {
+            if source.live(now_ns, faults) && source.place == TELEOP {
+                self.network.forget();
+            }
+            let up = source.is_up(faults);
+            if now_ns >= source.beat_due_at && up {
                 source.beat_due_at = now_ns + BEAT_NS;
                 let mute = faults.hits(FaultClass::HeartStops, source.place);
                 let heartbeat = &mut inbox.heartbeats[source.place];
@@ -108,22 +134,32 @@ impl Sources {
                     heartbeat.mono_ns = MonoNs(now_ns);
                 }
             }
-            if now_ns >= source.command_due_at && source.is_up(faults) {
-                let slow = faults.hits(FaultClass::SourceSlow, source.place);
-                let garbage = faults.hits(FaultClass::SourceGarbage, source.place);
-                let periods = if slow { source.dice.between(3, 12) } else { 1 };
-                source.command_due_at = now_ns + source.period_ns * periods;
-                source.decide(now_ns, calm);
-                source.write(now_ns, mode, pad, faults, calm, slot);
-                if garbage && source.dice.chance(0.7) {
-                    spoil(&mut source.dice, now_ns, slot);
+            let composed = (now_ns >= source.command_due_at && up).then(|| source.compose(scene));
+            let (written, count) = if source.place == TELEOP {
+                if let Some(command) = &composed {
+                    self.network.send(now_ns, command, faults);
+                }
+                // A teleop that hangs reads later what has come meanwhile.
+                up.then(|| self.network.receive(now_ns)).flatten().unzip()
+            } else {
+                (composed, Some(1))
+            };
+            let (Some(command), Some(count)) = (written, count) else { continue };
+            source.write(&command, count, slot);
+            let garbage = faults.hits(FaultClass::SourceGarbage, source.place);
+            if garbage && source.dice.chance(0.7) {
+                spoil(&mut source.dice, now_ns, slot);
+                if source.place == TELEOP {
+                    self.network.garbage(now_ns);
                 }
             }
         }
-        self.other_hearts(now_ns, faults, inbox);
+        self.other_hearts(scene, inbox);
     }
 
-    fn other_hearts(&mut self, now_ns: u64, faults: &Faults, inbox: &mut Inbox) {
+    fn other_hearts(&mut self, scene: &Scene<'_>, inbox: &mut Inbox) {
+        let Scene { now_ns, faults, .. } = *scene;
+        self.recorder.cycle(now_ns, scene.wall_ns, faults);
         for (place, due_at) in (LOGGER..).zip(&mut self.beats_due_at) {
             let dead = (place == LOGGER && faults.is(FaultClass::LoggerDead))
                 || (place == CAMERA && faults.is(FaultClass::CameraDead));
@@ -132,13 +168,12 @@ impl Sources {
             }
             *due_at = now_ns + BEAT_NS;
             let heartbeat = &mut inbox.heartbeats[place];
-            heartbeat.sequence += 1;
-            heartbeat.mono_ns = MonoNs(now_ns);
+            let sequence = heartbeat.sequence + 1;
             if place == LOGGER {
-                let degraded = faults.is(FaultClass::LoggerDegraded);
-                heartbeat.flags =
-                    HeartbeatFlags::RECORDING.with(HeartbeatFlags::LOG_DEGRADED, degraded);
+                *heartbeat = *self.recorder.says();
             }
+            heartbeat.sequence = sequence;
+            heartbeat.mono_ns = MonoNs(now_ns);
         }
     }
 }
@@ -149,12 +184,13 @@ impl Source {
             && !faults.hits(FaultClass::SourceStalls, self.place)
     }
 
-    /// Births and awakenings.
-    fn live(&mut self, now_ns: u64, faults: &Faults) {
+    /// Births and awakenings; whether this is a new process.
+    fn live(&mut self, now_ns: u64, faults: &Faults) -> bool {
         let hit = |class| faults.hits(class, self.place);
         // Whoever wrote garbage is started anew too: a sequence of 2^64 − 1 is the last one.
         let over = |class| faults.ended.has(class) && faults.victim(class) == self.place;
-        if over(FaultClass::SourceCrashes) || over(FaultClass::SourceGarbage) {
+        let is_new = over(FaultClass::SourceCrashes) || over(FaultClass::SourceGarbage);
+        if is_new {
             // A new process attaches anew and counts from the beginning.
             self.generation += 1;
             self.sequence = 0;
@@ -162,6 +198,7 @@ impl Source {
         if faults.began.has(FaultClass::SourceStalls) && hit(FaultClass::SourceStalls) {
             self.composed_at = Some(now_ns);
         }
+        is_new
     }
 
     /// Whether it wants to drive, and where.
@@ -184,16 +221,14 @@ impl Source {
         }
     }
 
-    fn write(
-        &mut self,
-        now_ns: u64,
-        mode: Mode,
-        pad: Pad,
-        faults: &Faults,
-        calm: bool,
-        slot: &mut InboxCommand,
-    ) {
+    /// The next command.
+    fn compose(&mut self, scene: &Scene<'_>) -> Command {
+        let Scene { now_ns, mode, pad, faults, calm, .. } = *scene;
         let place = self.place;
+        let slow = faults.hits(FaultClass::SourceSlow, place);
+        let periods = if slow { self.dice.between(3, 12) } else { 1 };
+        self.command_due_at = now_ns + self.period_ns * periods;
+        self.decide(now_ns, calm);
         let hit = |class| faults.hits(class, place);
         let delay_ns = self.dice.between(0, 4_000_000);
         let made_at = MonoNs(self.composed_at.take().unwrap_or(now_ns - delay_ns));
@@ -221,8 +256,13 @@ impl Source {
             )
             .with(CommandFlags::DISARM, teleop && faults.is(FaultClass::TeleopDisarms))
             .with(CommandFlags::ESTOP, hit(FaultClass::SourceEstop));
-        slot.slot_sequence += 1;
-        slot.command = command;
+        command
+    }
+
+    /// Writes the last of `count` commands; nobody ever sees those before it.
+    fn write(&self, command: &Command, count: u64, slot: &mut InboxCommand) {
+        slot.slot_sequence += count;
+        slot.command = *command;
         slot.generation = self.generation;
         slot.arrival = Raw::new(Arrival::New);
     }

@@ -45,6 +45,11 @@ pub(super) fn line(at: u64, world: &World) -> String {
     if world.faults.on.0 != 0 {
         write!(line, "  faults {}", world.faults.on.names()).ok();
     }
+    if world.wall_off_ns != 0 {
+        let off_s = world.wall_off_ns / 1_000_000_000;
+        let began_s = world.sources.recorder.began_wall_ns / 1_000_000_000;
+        write!(line, "  wall clock off by {off_s} s, episode of {began_s} s").ok();
+    }
     if world.calm {
         line.push_str("  calm");
     }

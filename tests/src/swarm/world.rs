@@ -14,7 +14,7 @@ use super::dice::Dice;
 use super::faults::{FaultClass, Faults};
 use super::operator::Operator;
 use super::setup::Setup;
-use super::sources::Sources;
+use super::sources::{Scene, Sources};
 use fast_loop::grid::Grid;
 use rt_control::Kernel;
 use rt_wire::{
@@ -25,6 +25,9 @@ use rt_wire::{
 /// The first release: well after 0, which in a record means "never".
 const START_NS: u64 = 1_000_000_000;
 const WORD_NS: u64 = 100_000_000;
+/// What the wall clock says then: some day in 2026.
+const START_WALL_NS: i64 = 1_795_168_800_000_000_000;
+const YEAR_NS: i64 = 31_557_600_000_000_000;
 
 /// What a cycle was given and what it answered.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +67,11 @@ pub(super) struct World {
     mushroom_in_series: bool,
     dice: Dice,
     operator: Operator,
-    sources: Sources,
+    /// Every sidecar, and what is before and behind them.
+    pub(super) sources: Sources,
+    clock_dice: Dice,
+    /// By how much the wall clock is wrong.
+    pub(super) wall_off_ns: i64,
     pins: Pins,
     calm_since: u64,
     grid: Grid,
@@ -94,7 +101,9 @@ impl World {
             mushroom_in_series: setup.mushroom_in_series,
             dice: Dice::new(setup.seed, 2),
             operator: Operator::new(setup.seed),
-            sources: Sources::new(setup.seed, setup.rate_hz, START_NS),
+            sources: Sources::new(setup.seed, setup.rate_hz, START_NS, START_WALL_NS),
+            clock_dice: Dice::new(setup.seed, 4),
+            wall_off_ns: 0,
             pins: Pins::default(),
             calm_since: 0,
             grid: Grid::new(START_NS, setup.limits.period_ns),
@@ -141,6 +150,7 @@ impl World {
         let now_ns = due.release_ns + self.latency_ns();
         self.car.step(now_ns, &self.pins);
         self.faults.advance(now_ns, self.calm);
+        self.step_clock();
         self.cycle.is_first = previous == MonoNs(0);
         if self.restarts_at.is_some_and(|at| now_ns >= at) {
             self.start_process(now_ns);
@@ -160,8 +170,10 @@ impl World {
         let mode = self.mode();
         let hands = self.calm.then(|| now_ns < self.calm_since + HANDS_OFF_NS);
         self.operator.act(now_ns, mode, &self.faults, hands, &mut self.cycle.inbox);
-        let inbox = &mut self.cycle.inbox;
-        self.sources.cycle(now_ns, mode, self.operator.pad, &self.faults, self.calm, inbox);
+        let wall_ns = self.wall_ns(now_ns);
+        let (pad, faults, calm) = (self.operator.pad, &self.faults, self.calm);
+        let scene = Scene { now_ns, wall_ns, mode, pad, faults, calm };
+        self.sources.cycle(&scene, &mut self.cycle.inbox);
         self.housekeeping(now_ns);
         self.break_car();
         self.observe(now_ns, previous.0);
@@ -194,6 +206,21 @@ impl World {
         }
     }
 
+    /// `CLOCK_REALTIME`: a leap second, a time server after years in a drawer, a time before 1970.
+    fn step_clock(&mut self) {
+        if self.faults.began.has(FaultClass::ClockSteps) {
+            const SECOND_NS: i64 = 1_000_000_000;
+            let wrong_ns = [0, SECOND_NS, -SECOND_NS, 10 * YEAR_NS, -10 * YEAR_NS, -80 * YEAR_NS];
+            self.wall_off_ns = self.clock_dice.pick(&wrong_ns);
+        }
+    }
+
+    /// What the wall clock says.
+    fn wall_ns(&self, now_ns: u64) -> i64 {
+        let since_start = now_ns.cast_signed() - START_NS.cast_signed();
+        START_WALL_NS + since_start + self.wall_off_ns
+    }
+
     fn latency_ns(&mut self) -> u64 {
         let jitter_ns = self.dice.between(1_000, 60_000);
         let faults = &self.faults;
@@ -221,7 +248,8 @@ impl World {
         self.cycle.observation.drive_error_count = 0;
         self.cycle.outcome = Outcome::default();
         self.cycle.is_first = true;
-        self.sources.attach_anew();
+        let wall_ns = self.wall_ns(now_ns);
+        self.sources.attach_anew(now_ns, wall_ns);
         self.word_due_at = now_ns;
         self.sealed_at = now_ns + self.dice.between_ms(0, 60);
     }
