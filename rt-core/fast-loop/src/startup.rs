@@ -162,11 +162,21 @@ pub fn run_board<B: Board + Send + 'static>(
                 drop(ready.send((granted, before, tid)));
             })
         })
-        .map_err(|error| StartError::System { what: "loop thread", why: error.to_string() })?;
-    let (granted, before, tid) = is_ready.recv().map_err(|_gone| StartError::System {
-        what: "loop thread",
-        why: "it ended before its first cycle".to_owned(),
-    })?;
+        .map_err(|error| StartError::System { what: "loop thread", why: error.to_string() });
+    let is_ready = loop_thread.and_then(|loop_thread| match is_ready.recv() {
+        Ok((granted, before, tid)) => Ok((loop_thread, granted, before, tid)),
+        Err(_gone) => Err(StartError::System {
+            what: "loop thread",
+            why: "it ended before its first cycle".to_owned(),
+        }),
+    });
+    let (loop_thread, granted, before, tid) = match is_ready {
+        Ok(ready) => ready,
+        Err(error) => {
+            stop_bus(bus);
+            return Err(error);
+        }
+    };
     let dma_latency = realtime::hold_dma_latency();
 
     for lack in granted.lacks.iter().chain(locked.as_ref().err()).chain(dma_latency.as_ref().err())
@@ -191,15 +201,20 @@ pub fn run_board<B: Board + Send + 'static>(
         housekeeper.shut_down(&facts);
     }
     let ended = loop_thread.join();
-    for line in bus.into_iter().flat_map(|bus| bus.stop(BUS_ENDS_WITHIN)) {
-        say(line);
-    }
+    stop_bus(bus);
     let ended = ended.map_err(|_panic| StartError::System {
         what: "loop thread",
         why: "it panicked".to_owned(),
     })?;
     housekeeper.close(&facts, &ended);
     served.map(|()| ended)
+}
+
+/// One last pass of every task, which brings the last pulses to a servo driver on the bus.
+fn stop_bus(bus: Option<BusThread>) {
+    for line in bus.into_iter().flat_map(|bus| bus.stop(BUS_ENDS_WITHIN)) {
+        say(line);
+    }
 }
 
 fn first_screen(robot: &Robot, granted: &Granted, locked: bool) -> String {
