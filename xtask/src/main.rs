@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod fix;
+mod mutants;
 mod rel;
 mod replay_arch;
 mod sabotage;
@@ -26,6 +27,7 @@ Examples:
   cargo xtask tidy                    what reviews forget, in under 3 s
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
+  cargo xtask rel mutants             change the safety kernel in every way; its tests must notice
   cargo xtask sabotage                plant each known bug, and show which test catches it
   cargo xtask sabotage estop          only those whose name has `estop` in it
 
