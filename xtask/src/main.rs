@@ -8,8 +8,9 @@ mod ci;
 mod cross;
 mod executable;
 mod fix;
-mod proof;
 mod log_arch;
+mod mutants;
+mod proof;
 mod rel;
 mod replay_arch;
 mod sabotage;
@@ -35,6 +36,7 @@ Examples:
   cargo xtask proof                   no allocator, no panic: proved by the linker on three targets
   cargo xtask cross --quick           fast-loop for aarch64, static as well, under an emulator
   cargo xtask symbols                 what the loop reaches in the executable that ships
+  cargo xtask rel mutants             change the safety kernel in every way; its tests must notice
   cargo xtask sabotage                plant each known bug, and show which test catches it
   cargo xtask sabotage estop          only those whose name has `estop` in it
 

@@ -1,10 +1,10 @@
-//! `cargo xtask rel safety`: the proofs that take too long for every change.
+//! `cargo xtask rel …`: the proofs that take too long for every change.
 //!
-//! It proves nothing itself: it builds the program `rel-safety` of the `tests` crate, whose table says
-//! which proofs there are, and becomes it. Tests: below.
+//! It proves nothing itself: `safety` builds the program `rel-safety` of the `tests` crate, whose table
+//! says which proofs there are, and becomes it; `mutants` is in mutants.rs. Tests: below.
 
-use crate::Answer;
 use crate::workspace::{cargo, succeeds, target_directory};
+use crate::{Answer, mutants};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -30,9 +30,22 @@ pub(crate) enum What {
         #[arg(long)]
         list: bool,
     },
+    /// The safety kernel's tests: every change that cargo-mutants can make to it must fail one.
+    Mutants {
+        /// One JSON object on stdout instead of text; progress stays on stderr.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(crate) fn run(what: &What) -> Answer {
+    match what {
+        What::Safety { seed, json, only, list } => safety(arguments(*seed, *json, only, *list)),
+        What::Mutants { json } => mutants::run(*json),
+    }
+}
+
+fn safety(arguments: Vec<OsString>) -> Answer {
     let (package, binary) = PROGRAM;
     if !succeeds(cargo().args(["build", "--release", "-p", package, "--bin", binary]))? {
         return Err("the build failed: see above".to_owned().into());
@@ -43,13 +56,12 @@ pub(crate) fn run(what: &What) -> Answer {
     let error = Command::new(&program)
         .arg("--checkpoints")
         .arg(target.join("rel-safety"))
-        .args(arguments(what))
+        .args(arguments)
         .exec();
     Err(format!("{}: {error}", program.display()).into())
 }
 
-fn arguments(what: &What) -> Vec<OsString> {
-    let What::Safety { seed, json, only, list } = what;
+fn arguments(seed: u64, json: bool, only: &[String], list: bool) -> Vec<OsString> {
     let mut arguments = vec!["--seed".into(), seed.to_string().into()];
     arguments.extend(json.then(|| "--json".into()));
     arguments.extend(list.then(|| "--list".into()));
@@ -59,7 +71,7 @@ fn arguments(what: &What) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PROGRAM, What, arguments};
+    use super::{PROGRAM, arguments};
     use crate::workspace::metadata;
     use serde_json::Value;
 
@@ -75,8 +87,10 @@ mod tests {
 
     #[test]
     fn what_a_person_asks_for_reaches_the_proofs() {
-        let only = vec!["one".to_owned(), "two".to_owned()];
-        let what = What::Safety { seed: 7, json: true, only, list: false };
-        assert_eq!(arguments(&what), ["--seed", "7", "--json", "--only", "one", "--only", "two"]);
+        let only = ["one".to_owned(), "two".to_owned()];
+        assert_eq!(
+            arguments(7, true, &only, false),
+            ["--seed", "7", "--json", "--only", "one", "--only", "two"]
+        );
     }
 }

@@ -131,6 +131,8 @@ const BAD: &[Bad] = &[
     pi5("\"stall_throttle\": 0.25", "\"stall_throttle\": 0.31", "limits.stall_throttle", UNSAFE),
     pi5("\"stall_after_ms\": 1000", "\"stall_after_ms\": 1001", "limits.stall_after_ms", UNSAFE),
     pi5("\"runaway_after_ms\": 500", "\"runaway_after_ms\": 501", "limits.runaway_after_ms", UNSAFE),
+    pi5("\"runaway_margin_m_per_s\": 0.3", "\"runaway_margin_m_per_s\": 0.51", "limits.runaway_margin_m_per_s", "at most 0.5 (more would let a real board run away at walking pace)"),
+    pi5("\"coast_down_min_m_per_s2\": 0.3", "\"coast_down_min_m_per_s2\": 0.0", "limits.coast_down_min_m_per_s2", "more than 0 (a real board that never slows down would never run away), found 0"),
     pi5("\"teleop_age_max_ms\": 250", "\"teleop_age_max_ms\": 251", "timeouts.teleop_age_max_ms", UNSAFE),
     pi5("\"heartbeat_late_ms\": 200", "\"heartbeat_late_ms\": 201", "timeouts.heartbeat_late_ms", UNSAFE),
     pi5("\"estop_discrepancy_ms\": 20", "\"estop_discrepancy_ms\": 21", "timeouts.estop_discrepancy_ms", UNSAFE),

@@ -119,19 +119,15 @@ fn limits_are_the_numbers_of_the_file_in_the_kernels_units() {
 }
 
 #[test]
-fn a_stall_is_looked_for_at_a_throttle_that_the_car_may_have() {
-    let capped = |throttle_max: f64, stall: f64| {
-        let edited = robot("pi5-donkey").edited(|file| {
-            file.limits.throttle_max = throttle_max;
-            file.limits.stall_throttle = stall;
-            file.teleop.throttle_max = 0.0;
-        });
-        let limits = edited.unwrap_or_else(|errors| panic!("{errors}")).limits();
-        (limits.stall_level, limits.level_forward_max)
+fn a_stall_is_looked_for_at_its_throttle_or_sooner() {
+    let level = |stall: f64| {
+        let edited = robot("pi5-donkey").edited(|file| file.limits.stall_throttle = stall);
+        edited.unwrap_or_else(|errors| panic!("{errors}")).limits().stall_level
     };
-    assert_eq!(capped(0.3, 0.25), (125, 150));
-    assert_eq!(capped(0.2, 0.3), (100, 100));
-    assert_eq!(capped(0.0, 0.3), (1, 0));
+    assert_eq!(level(0.25), 125);
+    // Between two levels the lower one; the caps of both directions are the kernel's to look at.
+    assert_eq!(level(0.2519), 125);
+    assert_eq!(level(0.3), 150);
 }
 
 #[test]

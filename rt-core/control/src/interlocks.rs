@@ -20,7 +20,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) input: &'a machine::Input,
     /// Who will own after this cycle.
     pub(crate) owner: Source,
-    /// The owner's command has run out by the clock.
+    /// The command of who owns, in a drive of who drove, has run out by the clock.
     pub(crate) lapsed: bool,
     pub(crate) causes: FaultSet,
     pub(crate) signs: &'a [Sign; HEARTBEAT_SOURCES.len()],
@@ -32,8 +32,7 @@ pub(crate) struct Facts<'a> {
 const NAMED: FaultSet = FaultSet::of(Fault::DisarmRequested)
     .and(Fault::DeadManReleased, true)
     .and(Fault::Overload, true)
-    .and(Fault::OwnerStale, true)
-    .and(Fault::OwnerReleased, true);
+    .and(Fault::OwnerStale, true);
 
 /// E-stops that somebody asked for, or that the loop itself demands.
 const ASSERTED: FaultSet = FaultSet::of(Fault::EstopLine)
@@ -77,12 +76,13 @@ pub(crate) fn list(
     let armed = matches!(state.mode, Mode::Arming | Mode::Active | Mode::SafeStop);
     let readable = observation.lines.validity.get() == Some(Validity::Valid);
     let counted_late = input.late && state.late.raw().saturating_add(1) >= limits.late_consecutive;
-    let serious = causes.of_severity(Severity::Stop) | causes.of_severity(Severity::Estop);
+    let mut serious = causes.of_severity(Severity::Stop);
+    serious |= causes.of_severity(Severity::Estop);
     let asserted = FaultSet(causes.0 & ASSERTED.0);
     let degraded = FaultSet(serious.0 & !NAMED.0 & !ASSERTED.0);
     let nobody = owner == Source::None;
     let stale = !nobody && (facts.lapsed || is_counted_stale(facts, limits));
-    let list = forbidden
+    let mut list = forbidden
         .with(InterlockSet::SELF_TEST_PENDING, testing)
         .with(InterlockSet::NOT_DISARMED, armed)
         .with(InterlockSet::ESTOP_LATCHED, state.mode == Mode::EStopLatched)
@@ -97,7 +97,10 @@ pub(crate) fn list(
         .with(InterlockSet::OWNER_NOT_NEUTRAL, input.target != Level::NEUTRAL)
         .with(InterlockSet::DEAD_MAN_RELEASED, causes.contains(Fault::DeadManReleased))
         .with(InterlockSet::ARM_HELD, input.arm && state.arm_previous);
-    if nobody || stale { list | why_nobody_drives(facts, inbox, limits) } else { list }
+    if nobody || stale {
+        list |= why_nobody_drives(facts, inbox, limits);
+    }
+    list
 }
 
 /// The machine's own count of the owner's age.
@@ -114,8 +117,7 @@ fn why_nobody_drives(facts: &Facts<'_>, inbox: &Inbox, limits: &Limits) -> Inter
     let sources = inbox.commands.iter().zip(facts.accepted).zip(facts.signs).zip(SOURCES);
     for (((news, accepted), sign), source) in sources {
         let newest = &news.command;
-        let speaks =
-            newest.sequence != 0 && facts.now.since(newest.mono_ns) <= age_max_ns(source, limits);
+        let speaks = facts.now.since(newest.mono_ns) <= age_max_ns(source, limits);
         let taken =
             newest.sequence == accepted.command.sequence && news.generation == accepted.generation;
         let silent = *sign != Sign::OnTime;

@@ -9,15 +9,15 @@ use crate::limiter::{self, rule};
 use crate::machine::{self, Count, Level, SelfTest, State, Timer};
 use crate::monitors::reset::{self, Press};
 use crate::monitors::{
-    battery, burst, dead, estop, imu, late, output, owner_age, paging, runaway, stall, supply,
-    temperature, wheel,
+    battery, burst, dead, dwell, estop, housekeeping, imu, late, output, owner_age, paging,
+    runaway, stall, supply, temperature, wheel,
 };
 use crate::{heartbeat, interlocks};
 use rt_wire::{
-    Class, Fault, FaultSet, HEARTBEAT_SOURCES, HousekeepingFlags, Inbox, IntegrityFlags,
-    InterlockSet, KernelState, Limits, LineSet, Lines, Mode, MonoNs, Observation, OperatorKind,
-    Outcome, PulseFlags, PulseFrame, Raw, Release, Rule, RuleSet, SOURCES, Setpoint, Severity,
-    Sign, Source, Validity, fnv1a,
+    AcceptedCommand, Class, Fault, FaultSet, HEARTBEAT_SOURCES, HousekeepingFlags, Inbox,
+    IntegrityFlags, InterlockSet, KernelState, Limits, LineSet, Lines, Mode, MonoNs, Observation,
+    OperatorKind, Outcome, PulseFlags, PulseFrame, Raw, Release, Rule, RuleSet, SOURCES, Setpoint,
+    Severity, Sign, Source, Validity, fnv1a,
 };
 use zerocopy::IntoBytes;
 
@@ -40,12 +40,10 @@ struct Judged {
     reverse: bool,
 }
 
-/// What the owner asks for.
+/// What the owner asks for; nothing where its newest good command has run out.
 struct Asked {
     steering: f32,
     throttle: f32,
-    /// Its newest good command has run out by the clock.
-    lapsed: bool,
     /// The kernel's copy of it holds what is no number.
     not_finite: bool,
 }
@@ -114,10 +112,13 @@ impl Kernel {
         let (mut causes, press) = self.watch(state, release, observation, late);
         let limits = &self.limits;
         let signs = heartbeat::judge(&mut self.memory.monitors, &inbox.heartbeats, now, limits);
-        causes |= housekeeping(inbox) | self.nonsense();
+        causes |= found_by_housekeeping(inbox, now);
+        causes |= self.nonsense();
 
         let operator = new_request(&mut self.memory.operator_sequence, inbox, now);
-        let operator_estop = inbox.estop.sequence != self.memory.estop_sequence;
+        // It has a slot of its own, but no way to ask for it is deaf.
+        let operator_estop = inbox.estop.sequence != self.memory.estop_sequence
+            || operator == Some(OperatorKind::Estop);
         self.memory.estop_sequence = inbox.estop.sequence;
         let news = self.judge_sources(inbox, &signs, now);
         let [teleop, ..] = news.verdicts;
@@ -149,15 +150,18 @@ impl Kernel {
         let bad = &mut self.memory.monitors.bad;
         let implausible = burst::too_many(bad, state.owner, owner_bad, now);
         let asked = self.asked(owner, now);
-        // Before and after a drive an old command forbids arming; it ends nothing.
+        // Before and after a drive an old command forbids arming; it ends nothing. In a drive the one
+        // that drove is judged, whoever claims in this cycle: else its silence would be no stop.
         let driving = matches!(state.mode, Mode::Arming | Mode::Active);
+        let lapsed = self.has_lapsed(if driving { state.owner } else { owner }, now);
         let testing = state.mode == Mode::SelfTest;
-        causes = (causes | heartbeat::causes(&signs, owner == Source::Inference, &self.limits))
+        causes |= heartbeat::causes(&signs, owner == Source::Inference, &self.limits);
+        causes = causes
             .and(Fault::SourceDead, news.any_dead)
             .and(Fault::EstopOperator, operator_estop)
             .and(Fault::EstopSource, source_estop)
             .and(Fault::OwnerImplausible, implausible)
-            .and(Fault::OwnerStale, asked.lapsed && driving)
+            .and(Fault::OwnerStale, lapsed && driving)
             .and(Fault::NotFinite, asked.not_finite)
             .and(Fault::DisarmRequested, disarm)
             .and(Fault::DeadManReleased, state.owner == Source::Teleop && teleop.dead_man_missing)
@@ -178,8 +182,7 @@ impl Kernel {
         let stopping = causes.of_severity(Severity::Stop);
         // What only forbids arming must not stop a drive that runs.
         let before_drive = matches!(state.mode, Mode::Disarmed | Mode::Arming);
-        input.degraded =
-            !stopping.is_empty() || asked.lapsed || (before_drive && !forbidden.is_empty());
+        input.degraded = !stopping.is_empty() || lapsed || (before_drive && !forbidden.is_empty());
 
         causes = causes
             .and(
@@ -191,7 +194,7 @@ impl Kernel {
             state,
             input: &input,
             owner,
-            lapsed: asked.lapsed,
+            lapsed,
             causes,
             signs: &signs,
             accepted: &self.memory.accepted,
@@ -219,6 +222,7 @@ impl Kernel {
     ) -> (FaultSet, Press) {
         let now = release.woke_at;
         let limits = &self.limits;
+        let cap = limiter::cap(self.memory.reverse != 0, limits);
         let memory = &mut self.memory.monitors;
         let lines = &observation.lines;
         let relay = state.mode.relay_allowed();
@@ -227,19 +231,19 @@ impl Kernel {
         let wheel = wheel::read(&observation.wheel);
 
         let press = reset::press(&mut memory.reset_pressed_since, lines, now, limits);
-        let stalled = stall::is_stalled(&mut memory.stall_since, level, wheel, now, limits);
+        let stalled = stall::is_stalled(&mut memory.stall_since, level, cap, wheel, now, limits);
         let runaway =
             runaway::is_running_away(&mut memory.coast, relay, level != 0, wheel, now, limits);
-        let causes = estop::causes(&mut memory.discrepancy_since, lines, testing, now, limits)
-            | battery::causes(&mut memory.battery_low_since, &observation.battery, now, limits)
-            | temperature::causes(
-                &mut memory.temperature_high_since,
-                &observation.temperature,
-                now,
-                limits,
-            )
-            | supply::causes(&mut memory.undervoltage_since, &observation.power, now, limits)
-            | output::relay(&mut memory.relay_mismatch_since, lines, relay, now, limits);
+        let mut causes = estop::causes(&mut memory.discrepancy_since, lines, testing, now, limits);
+        causes |= battery::causes(&mut memory.battery_low_since, &observation.battery, now, limits);
+        causes |= temperature::causes(
+            &mut memory.temperature_high_since,
+            &observation.temperature,
+            now,
+            limits,
+        );
+        causes |= supply::causes(&mut memory.undervoltage_since, &observation.power, now, limits);
+        causes |= output::relay(&mut memory.relay_mismatch_since, lines, relay, now, limits);
         let causes = causes
             .and(Fault::DriveWrite, output::cannot_write(observation))
             .and(Fault::KernelMirror, observation.integrity.has(IntegrityFlags::MIRROR_MISMATCH))
@@ -259,13 +263,23 @@ impl Kernel {
         FaultSet::EMPTY.and(Fault::KernelMirror, !known)
     }
 
+    /// The last good command of `source`.
+    fn accepted(&self, source: Source) -> Option<&AcceptedCommand> {
+        self.memory.accepted.get(source.index()?)
+    }
+
+    /// Whether that command has run out by the clock.
+    fn has_lapsed(&self, source: Source, now: MonoNs) -> bool {
+        let stale_ns = classify::stale_ns(source, &self.limits);
+        self.accepted(source).is_some_and(|accepted| owner_age::has_lapsed(accepted, stale_ns, now))
+    }
+
     /// What `owner` asks for at `now`.
     fn asked(&self, owner: Source, now: MonoNs) -> Asked {
-        let nothing = Asked { steering: 0.0, throttle: 0.0, lapsed: false, not_finite: false };
-        let accepted = owner.index().and_then(|index| self.memory.accepted.get(index));
-        let Some(accepted) = accepted else { return nothing };
-        if owner_age::has_lapsed(accepted, classify::stale_ns(owner, &self.limits), now) {
-            return Asked { lapsed: true, ..nothing };
+        let nothing = Asked { steering: 0.0, throttle: 0.0, not_finite: false };
+        let Some(accepted) = self.accepted(owner) else { return nothing };
+        if self.has_lapsed(owner, now) {
+            return nothing;
         }
         match classify::asked_at(&accepted.command, now) {
             Some((steering, throttle)) => Asked { steering, throttle, ..nothing },
@@ -337,18 +351,13 @@ impl Kernel {
         let memory = &mut self.memory;
         let limits = &self.limits;
         let neutral = next.level == Level::NEUTRAL;
-        memory.neutral_since = match (neutral, memory.neutral_since) {
-            (false, _) => MonoNs(0),
-            (true, MonoNs(0)) => MonoNs(now.0.max(1)),
-            (true, since) => since,
-        };
-        let neutral_for_ns = neutral.then(|| now.since(memory.neutral_since));
+        let rested = dwell::lasts(&mut memory.neutral_since, neutral, now, limits.centre_after_ns);
         let (steering_micro, steering_rules) = limiter::steering(
             next.mode,
             output.held_late,
             memory.steering_micro,
             judged.asked_steering_micro,
-            neutral_for_ns,
+            rested,
             limits,
         );
         // Direction is free only where nothing is driven.
@@ -367,12 +376,14 @@ impl Kernel {
 
         let active = next.mode == Mode::Active;
         let slewed = active && !output.held_late && next.level != judged.input.target;
-        let rules = steering_rules
-            | if active { judged.rules } else { RuleSet::EMPTY }
-                .with(rule(Rule::ThrottleSlew), slewed)
-                .with(rule(Rule::HeldLate), output.held_late)
-                .with(rule(Rule::Ramp), next.mode == Mode::SafeStop)
-                .with(rule(Rule::HeldNeutral), !active && next.mode != Mode::SafeStop);
+        let mut rules = steering_rules
+            .with(rule(Rule::ThrottleSlew), slewed)
+            .with(rule(Rule::HeldLate), output.held_late)
+            .with(rule(Rule::Ramp), next.mode == Mode::SafeStop)
+            .with(rule(Rule::HeldNeutral), !active && next.mode != Mode::SafeStop);
+        if active {
+            rules |= judged.rules;
+        }
 
         store(memory, next);
         memory.cycle_index = release.cycle_index;
@@ -422,10 +433,11 @@ fn machine_limits(limits: &Limits) -> machine::Limits {
     }
 }
 
-/// What housekeeping found.
-fn housekeeping(inbox: &Inbox) -> FaultSet {
+/// What housekeeping found, and whether it still looks.
+fn found_by_housekeeping(inbox: &Inbox, now: MonoNs) -> FaultSet {
     let word = &inbox.housekeeping;
     paging::causes(word)
+        .and(Fault::HousekeepingSilent, housekeeping::is_silent(word, now))
         .and(Fault::ConfigCorrupt, word.flags.has(HousekeepingFlags::CONFIG_CORRUPT))
         .and(Fault::CanaryChanged, word.flags.has(HousekeepingFlags::CANARY_CHANGED))
         .and(Fault::Shutdown, word.flags.has(HousekeepingFlags::SHUTDOWN))
@@ -473,7 +485,12 @@ fn load(memory: &KernelState) -> State {
 
 fn store(memory: &mut KernelState, state: &State) {
     memory.mode = Raw::new(state.mode);
-    memory.edges = u32::from(state.reset_previous) | (u32::from(state.arm_previous) << 1);
+    memory.edges = match (state.arm_previous, state.reset_previous) {
+        (false, false) => 0b00,
+        (false, true) => 0b01,
+        (true, false) => 0b10,
+        (true, true) => 0b11,
+    };
     memory.owner = Raw::new(state.owner);
     memory.ages = state.ages.map(Count::raw);
     memory.level = u32::from(state.level.raw().unsigned_abs());

@@ -18,6 +18,12 @@ pub(crate) struct Target {
     pub(crate) rules: RuleSet,
 }
 
+/// The level that a direction may have.
+pub(crate) fn cap(reverse: bool, limits: &Limits) -> u32 {
+    let cap = if reverse { limits.level_reverse_max } else { limits.level_forward_max };
+    cap.min(limits.level_max)
+}
+
 /// Caps the asked throttle (in levels, negative for reverse) and lets the direction change only at
 /// neutral.
 pub(crate) fn target(
@@ -26,10 +32,9 @@ pub(crate) fn target(
     reverse_now: bool,
     limits: &Limits,
 ) -> Target {
-    let reverse = asked_levels < 0;
-    let cap = if reverse { limits.level_reverse_max } else { limits.level_forward_max };
+    let reverse = asked_levels.is_negative();
     let asked = asked_levels.unsigned_abs();
-    let level = asked.min(cap).min(limits.level_max);
+    let level = asked.min(cap(reverse, limits));
     let mut rules = RuleSet::EMPTY.with(rule(Rule::ThrottleCap), level < asked);
     if level_now != 0 && level != 0 && reverse != reverse_now {
         rules |= rule(Rule::DirectionAtNeutral);
@@ -40,12 +45,13 @@ pub(crate) fn target(
 }
 
 /// Steering of the next cycle, in millionths of full lock. A goal beyond full lock is held there.
+/// `rested` says that the output has been neutral for long.
 pub(crate) fn steering(
     mode: Mode,
     held_late: bool,
     now_micro: i32,
     asked_micro: i32,
-    neutral_for_ns: Option<u64>,
+    rested: bool,
     limits: &Limits,
 ) -> (i32, RuleSet) {
     let (goal, mut rules) = if held_late {
@@ -53,7 +59,7 @@ pub(crate) fn steering(
         (now_micro, RuleSet::EMPTY)
     } else if mode == Mode::Active {
         (asked_micro, RuleSet::EMPTY)
-    } else if neutral_for_ns.is_some_and(|ns| ns >= limits.centre_after_ns) {
+    } else if rested {
         (0, rule(Rule::SteeringCentred))
     } else {
         // A jump to the centre at speed can roll the car: hold until it has been neutral for long.
@@ -98,10 +104,10 @@ pub(crate) fn throttle_pulse(level: i16, reverse: bool, limits: &Limits) -> Micr
 /// Linear between neutral and the end of travel that the sign names; never outside.
 fn pulse(part: i32, full: i32, [min, neutral, max]: [Microseconds; 3]) -> Microseconds {
     let neutral = i64::from(neutral.0);
-    let end = i64::from(if part < 0 { min.0 } else { max.0 });
-    let full = i64::from(full.max(1));
+    let end = i64::from(if part.is_negative() { min.0 } else { max.0 });
+    let full = i64::from(full);
     let part = i64::from(part.saturating_abs()).min(full);
-    // |end - neutral| <= 65535 and part <= 2^31: the product fits.
+    // |end - neutral| <= 65535 and part <= 2^31: the product fits. Parts of nothing are nothing.
     let reach = end.saturating_sub(neutral).saturating_mul(part).checked_div(full).unwrap_or(0);
     let width = neutral.saturating_add(reach);
     Microseconds(u16::try_from(width).unwrap_or(0))

@@ -168,14 +168,14 @@ pub fn next_owner(state: &State, input: &Input, limits: &Limits) -> Source {
     if !may_gain {
         return held;
     }
-    let claim = SOURCES
+    // Whoever claims competes by its rank, with the owner as long as that is fresh.
+    SOURCES
         .into_iter()
-        .filter(|source| class_of(input, *source) == Class::GoodAsking)
-        .max_by_key(|source| source.rank());
-    match claim {
-        Some(claim) if held == Source::None || claim.rank() > held.rank() || !owner_fresh => claim,
-        Some(_) | None => held,
-    }
+        .filter(|source| {
+            class_of(input, *source) == Class::GoodAsking || (owner_fresh && *source == held)
+        })
+        .max_by_key(|source| source.rank())
+        .unwrap_or(held)
 }
 
 /// One cycle of the machine: total, pure, integers only.

@@ -11,6 +11,7 @@ pub mod burst;
 pub mod dead;
 pub mod dwell;
 pub mod estop;
+pub mod housekeeping;
 pub mod imu;
 pub mod late;
 pub mod output;

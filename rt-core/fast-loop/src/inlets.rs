@@ -170,8 +170,11 @@ fn copy_command(
     generation: u32,
     into: &mut InboxCommand,
 ) {
-    // Told without news too: a slot that was corrupt is believed again from its next attach on.
-    into.generation = generation;
+    // Told without news too: a slot that was corrupt is believed again from its next attach on. What
+    // came in an earlier attach goes with it: nobody has asked for it in this one.
+    if into.generation != generation {
+        *into = InboxCommand { generation, ..InboxCommand::default() };
+    }
     let arrival = match reader.map(SlotReader::read) {
         Some(Newest::New { sequence, record }) => {
             into.slot_sequence = sequence;

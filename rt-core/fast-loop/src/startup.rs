@@ -170,7 +170,7 @@ pub fn run_board<B: Board + Send + 'static>(
     let names = filter.as_ref().map(Filter::names).map_err(String::clone);
     let gate = Arc::new(Gate::default());
     let its_gate = Arc::clone(&gate);
-    let loop_thread: JoinHandle<()> = thread::Builder::new()
+    let loop_thread = thread::Builder::new()
         .name("fast-loop".to_owned())
         .stack_size(realtime::STACK_BYTES)
         .spawn(move || {
@@ -183,18 +183,31 @@ pub fn run_board<B: Board + Send + 'static>(
                 drop(ready.send((granted, tid)));
             })
         })
-        .map_err(|error| StartError::System { what: "loop thread", why: error.to_string() })?;
+        .map_err(|error| StartError::System { what: "loop thread", why: error.to_string() });
     let too_soon = || StartError::System {
         what: "loop thread",
         why: "it ended before its first cycle".to_owned(),
     };
-    let (granted, tid) = is_ready.recv().map_err(|_gone| too_soon())?;
-    let entered = until_sealed(&gate, &loop_thread).ok_or_else(too_soon)?;
+    let begun = loop_thread.and_then(|loop_thread: JoinHandle<()>| {
+        let (granted, tid) = is_ready.recv().map_err(|_gone| too_soon())?;
+        let entered = until_sealed(&gate, &loop_thread).ok_or_else(too_soon)?;
+        Ok((loop_thread, granted, tid, entered))
+    });
+    let (loop_thread, granted, tid, entered) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            stop_bus(bus);
+            return Err(error);
+        }
+    };
     let filtered = names.and_then(|names| told_filter(&names, entered, filter::holds(tid)));
     let dma_latency = realtime::hold_dma_latency();
     let resident = resident::make_resident();
     // Asleep at the gate: whatever it does from here on is counted.
-    let before = Counters::of_thread(tid).ok_or_else(too_soon)?;
+    let Some(before) = Counters::of_thread(tid) else {
+        stop_bus(bus);
+        return Err(too_soon());
+    };
     gate.open();
 
     let lacks = [&locked, &resident].map(|had| had.as_ref().err());
@@ -226,13 +239,18 @@ pub fn run_board<B: Board + Send + 'static>(
         housekeeper.shut_down(&facts);
     }
     let word = until_ended(&gate, &loop_thread);
-    for line in bus.into_iter().flat_map(|bus| bus.stop(BUS_ENDS_WITHIN)) {
-        say(line);
-    }
+    stop_bus(bus);
     let word = word
         .ok_or_else(|| StartError::System { what: "loop thread", why: "it panicked".to_owned() })?;
     let ended = housekeeper.close(&facts, word);
     served.map(|()| ended)
+}
+
+/// One last pass of every task, which brings the last pulses to a servo driver on the bus.
+fn stop_bus(bus: Option<BusThread>) {
+    for line in bus.into_iter().flat_map(|bus| bus.stop(BUS_ENDS_WITHIN)) {
+        say(line);
+    }
 }
 
 /// Between two looks at a thread that cannot tell when it is there.

@@ -6,8 +6,8 @@ use rt_ring::sync::{AtomicU64, Ordering};
 use rt_ring::{Identity, SlotWriter, slot_words};
 use rt_wire::topics::{self, Topic};
 use rt_wire::{
-    Arrival, Command, EstopRequest, Heartbeat, Housekeeping, Inbox, MonoNs, Observation,
-    OperatorKind, OperatorRequest, PulseFrame, Raw, Record, Source,
+    Arrival, Command, EstopRequest, Heartbeat, Housekeeping, Inbox, InboxCommand, MonoNs,
+    Observation, OperatorKind, OperatorRequest, PulseFrame, Raw, Record, Source,
 };
 
 /// A board that remembers which topics were handed to it.
@@ -87,6 +87,22 @@ fn a_new_attach_replaces_the_old_memory_and_raises_the_generation() {
     inlets.copy(&mut inbox, &mut board);
     assert_eq!(inbox.commands[PILOT].command.sequence, 1, "the old memory is read no more");
     assert_eq!(inbox.commands[PILOT].generation, 2);
+}
+
+#[test]
+fn a_new_attach_takes_what_came_in_the_one_before_away() {
+    let (mut outlets, mut inlets) = inlets::link();
+    let (mut inbox, mut board) = (Inbox::default(), Wires::default());
+    let (words, mut writer) = slot::<Command>();
+    outlets.offer(Offer { topic: pilot(), words, generation: 1 }).expect("room");
+    writer.write(&command(7));
+    inlets.copy(&mut inbox, &mut board);
+    assert_eq!(inbox.commands[PILOT].command, command(7));
+    let (words, _writer) = slot::<Command>();
+    outlets.offer(Offer { topic: pilot(), words, generation: 2 }).expect("room");
+    inlets.copy(&mut inbox, &mut board);
+    let nothing_yet = InboxCommand { generation: 2, ..InboxCommand::default() };
+    assert_eq!(inbox.commands[PILOT], nothing_yet);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! compares architectures. Exit codes: 0 identical, 1 not, 2 misuse.
 
 use rt_control::Kernel;
-use rt_replay::{Answer, Tape};
+use rt_replay::{Answer, AtKeyframe, Tape};
 use rt_wire::{KernelState, Limits, Record, Telemetry, fnv1a};
 use std::io::Write;
 use std::process::ExitCode;
@@ -69,7 +69,10 @@ fn replay(bytes: &[u8]) -> Result<(bool, String), String> {
             KEYFRAME => {
                 let state: KernelState = take(&mut rest)?;
                 kernel = kernel.or_else(|| Kernel::resume(&limits, &state));
-                tape.keyframe(&state)
+                match tape.keyframe(&state) {
+                    AtKeyframe::Begins => continue,
+                    AtKeyframe::Held(answer) => answer,
+                }
             }
             CYCLE => {
                 let record: Telemetry = take(&mut rest)?;
@@ -100,7 +103,7 @@ fn replay(bytes: &[u8]) -> Result<(bool, String), String> {
         std::env::consts::ARCH,
         tally.identical,
         tally.different,
-        tally.keyframes
+        tally.keyframes_identical
     );
     Ok((is_identical, line))
 }

@@ -45,5 +45,5 @@ mod value;
 
 pub use field::FieldAt;
 pub use replay::{Answer, Difference, Replay, Why};
-pub use tape::{Tally, Tape};
+pub use tape::{AtKeyframe, Tally, Tape};
 pub use value::Value;

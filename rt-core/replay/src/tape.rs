@@ -9,7 +9,17 @@
 use crate::replay::{Answer, Replay, Why};
 use rt_wire::{KernelState, Limits, Telemetry};
 
-/// What a recording came to so far. Every record is in exactly one of the first four.
+/// What a keyframe came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtKeyframe {
+    /// Compared with nothing: a replay begins from it.
+    Begins,
+    /// Held against the state that was reached; where that cannot be, no replay begins either.
+    Held(Answer),
+}
+
+/// What a recording came to so far. Every cycle is in exactly one of the first four, every keyframe in
+/// exactly one of the last four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Cycles that were run and are equal in every bit.
@@ -25,7 +35,13 @@ pub struct Tally {
     /// Times that the recording breaks off and begins anew.
     pub gaps: u64,
     /// Keyframes that are equal to the state that was reached.
-    pub keyframes: u64,
+    pub keyframes_identical: u64,
+    /// Keyframes that are not.
+    pub keyframes_different: u64,
+    /// Keyframes that were compared with nothing: a replay began from each.
+    pub keyframes_begun: u64,
+    /// Keyframes of other limits, from which nothing can begin.
+    pub keyframes_not_comparable: u64,
 }
 
 /// A recording that is being replayed.
@@ -66,26 +82,32 @@ impl Tape {
     }
 
     /// Takes a keyframe: compared where a replay runs, the beginning of one where none does.
-    pub fn keyframe(&mut self, recorded: &KernelState) -> Answer {
+    pub fn keyframe(&mut self, recorded: &KernelState) -> AtKeyframe {
         let has_begun = self.replay.as_ref().is_some_and(Replay::has_begun);
+        let tally = &mut self.tally;
         match self.replay.as_ref().map(|replay| replay.keyframe(recorded)) {
             Some(Answer::Identical) => {
-                self.tally.keyframes = self.tally.keyframes.saturating_add(1);
-                return Answer::Identical;
+                tally.keyframes_identical = tally.keyframes_identical.saturating_add(1);
+                return AtKeyframe::Held(Answer::Identical);
             }
-            Some(Answer::Different(difference)) => return Answer::Different(difference),
+            Some(Answer::Different(difference)) => {
+                tally.keyframes_different = tally.keyframes_different.saturating_add(1);
+                return AtKeyframe::Held(Answer::Different(difference));
+            }
             // Keyframes from before the first record only replace each other.
             Some(Answer::NotComparable(_)) => self.is_broken |= has_begun,
             None => {}
         }
         match Replay::from_keyframe(&self.limits, recorded) {
             Ok(replay) => {
+                tally.keyframes_begun = tally.keyframes_begun.saturating_add(1);
                 self.replay = Some(replay);
-                Answer::Identical
+                AtKeyframe::Begins
             }
             Err(why) => {
+                tally.keyframes_not_comparable = tally.keyframes_not_comparable.saturating_add(1);
                 self.replay = None;
-                Answer::NotComparable(why)
+                AtKeyframe::Held(Answer::NotComparable(why))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use rt_config::Robot;
 use rt_control::Kernel;
-use rt_replay::{Answer, Replay, Tally, Tape, Why};
+use rt_replay::{Answer, AtKeyframe, Replay, Tally, Tape, Why};
 use rt_wire::{
     Arrival, Command, CommandFlags, Field, HousekeepingFlags, KernelState, Limits, Mode, MonoNs,
     OperatorKind, Outcome, Raw, Record, Telemetry, Validity,
@@ -233,7 +233,7 @@ fn a_missing_record_is_not_comparable_and_nothing_is_until_the_next_keyframe() {
     for (record, state) in tape[100..1000].iter().filter(|(record, _)| record.sequence != 301) {
         answers.push(whole.cycle(record));
         if record.sequence == 401 {
-            assert_eq!(whole.keyframe(state), Answer::Identical);
+            assert_eq!(whole.keyframe(state), AtKeyframe::Begins);
         }
     }
     let gap = Why::Gap { expected_sequence: 301, found_sequence: 302 };
@@ -244,6 +244,7 @@ fn a_missing_record_is_not_comparable_and_nothing_is_until_the_next_keyframe() {
         not_comparable: 100,
         missing: 1,
         gaps: 1,
+        keyframes_begun: 2,
         ..Tally::default()
     };
     assert_eq!(*whole.tally(), expected);
@@ -274,7 +275,8 @@ fn a_gap_that_ends_at_a_keyframe_is_still_a_gap() {
     for (record, _) in &tape[400..500] {
         assert_eq!(whole.cycle(record), Answer::Identical);
     }
-    let expected = Tally { identical: 300, missing: 100, gaps: 1, ..Tally::default() };
+    let expected =
+        Tally { identical: 300, missing: 100, gaps: 1, keyframes_begun: 2, ..Tally::default() };
     assert_eq!(*whole.tally(), expected);
 }
 
@@ -292,7 +294,7 @@ fn records_before_the_first_keyframe_are_counted_apart() {
     }
     // The last keyframe of a recording may be of a cycle whose record is not in it.
     whole.keyframe(&tape[90].1);
-    let expected = Tally { identical: 19, not_covered: 11, ..Tally::default() };
+    let expected = Tally { identical: 19, not_covered: 11, keyframes_begun: 3, ..Tally::default() };
     assert_eq!(*whole.tally(), expected);
 }
 
@@ -307,7 +309,36 @@ fn another_loops_keyframe_in_the_middle_is_a_gap_and_a_new_beginning() {
     whole.cycle(&tape[101].0);
     assert_eq!((whole.tally().identical, whole.tally().gaps), (2, 1));
     let edited = KernelState { config_hash: 1, ..tape[101].1 };
-    assert!(matches!(whole.keyframe(&edited), Answer::NotComparable(Why::OtherConfig { .. })));
+    let other_config = matches!(
+        whole.keyframe(&edited),
+        AtKeyframe::Held(Answer::NotComparable(Why::OtherConfig { .. }))
+    );
+    assert!(other_config);
     assert!(matches!(whole.cycle(&tape[102].0), Answer::NotComparable(_)));
     assert_eq!((whole.tally().not_comparable, whole.tally().gaps), (1, 2));
+    assert_eq!((whole.tally().keyframes_begun, whole.tally().keyframes_not_comparable), (2, 1));
+}
+
+#[test]
+fn a_keyframe_is_identical_only_where_it_was_compared_with_a_state_that_was_reached() {
+    let (limits, tape) = drive();
+    let mut whole = Tape::new(&limits);
+    assert_eq!(whole.keyframe(&tape[99].1), AtKeyframe::Begins);
+    assert_eq!(whole.keyframe(&tape[100].1), AtKeyframe::Begins, "no cycle leads to it");
+    whole.cycle(&tape[101].0);
+    assert_eq!(whole.keyframe(&tape[101].1), AtKeyframe::Held(Answer::Identical));
+    let changed = KernelState { steering_micro: 1, ..tape[101].1 };
+    let AtKeyframe::Held(Answer::Different(found)) = whole.keyframe(&changed) else {
+        panic!("a changed keyframe unnoticed")
+    };
+    assert_eq!(found.field.to_string(), "keyframe.steering_micro");
+    assert_eq!(whole.keyframe(&tape[300].1), AtKeyframe::Begins, "something is missing before it");
+    let expected = Tally {
+        identical: 1,
+        keyframes_identical: 1,
+        keyframes_different: 1,
+        keyframes_begun: 3,
+        ..Tally::default()
+    };
+    assert_eq!(*whole.tally(), expected);
 }

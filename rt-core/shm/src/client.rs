@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::geteuid;
@@ -285,6 +286,11 @@ impl Client {
             }
             Code::NoMemory | Code::CannotLock => {
                 ShmError::NoMemory { segment, lack: Lack::from_reply(reply) }
+            }
+            Code::System => {
+                let source = i32::try_from(reply.found);
+                let source = source.map_or(Errno::UnknownErrno, Errno::from_raw);
+                ShmError::LoopFailed { segment, source }
             }
             Code::NoTopic => {
                 because("the loop's build knows no such topic: rebuild the older side")

@@ -28,6 +28,14 @@ pub enum ShmError {
         /// What was refused, by which limit, and how to lift it.
         lack: Lack,
     },
+    /// A system call of the loop failed while it made or took in a segment, for no want of memory.
+    #[error("segment {segment}: fast-loop could not serve it: {source}")]
+    LoopFailed {
+        /// Name of the segment.
+        segment: String,
+        /// What the kernel said to the loop.
+        source: Errno,
+    },
     /// A name has no room where it must stand.
     #[error("{what} `{name}`: {found} bytes, expected 1 to {bytes_max} without a zero", found = name.len())]
     Name {
@@ -209,6 +217,7 @@ impl ShmError {
             // Somebody must mend something.
             Self::System { .. }
             | Self::NoMemory { .. }
+            | Self::LoopFailed { .. }
             | Self::Name { .. }
             | Self::RunDir { .. }
             | Self::AnotherLoop { .. }

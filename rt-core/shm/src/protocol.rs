@@ -22,7 +22,7 @@ pub const OPERATOR_SOCKET: &str = "operator.sock";
 /// Name of the link to the loop's executable in the run directory: its log's messages stand there.
 pub const LOOP_PROGRAM: &str = "fast-loop.elf";
 /// Raised with every change of a message.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// First word of each message on `segments.sock`: `rtsg` in the order of memory.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"rtsg");
 /// Room for a process's or a record's name.
@@ -116,6 +116,8 @@ codes! {
     NoOffer = 30;
     /// The loop's process may not lock the memory; the rest as for `NoMemory`.
     CannotLock = 31;
+    /// A system call of the loop's process failed for no want of memory: `found` is the errno.
+    System = 32;
 }
 
 /// A guest's message.
@@ -160,7 +162,7 @@ pub struct Reply {
     pub token: u64,
     /// What the loop expected (`Layout`, `Version`), or its limit (`NoMemory`, `CannotLock`).
     pub expected: u64,
-    /// What it found (`Layout`, `Version`), or an errno (`NoMemory`, `CannotLock`).
+    /// What it found (`Layout`, `Version`), or an errno (`NoMemory`, `CannotLock`, `System`).
     pub found: u64,
     /// Generation in the segment's header (`Granted`, `Offered`).
     pub generation: u64,

@@ -107,7 +107,9 @@ fn no(code: Code) -> Reply {
 fn failed(error: &ShmError) -> Reply {
     match error {
         ShmError::NoMemory { lack, .. } => lack.to_reply(),
-        ShmError::System { source, .. } => Lack::of_memory(0, *source).to_reply(),
+        ShmError::System { source, .. } => {
+            Reply { found: u64::from((*source as i32).unsigned_abs()), ..no(Code::System) }
+        }
         // Its seal, its size or its header is not what it was when it was offered.
         _ => no(Code::Tampered),
     }
@@ -404,5 +406,23 @@ impl SegmentServer {
                 self.endpoint.send(guest.id, no(Code::NoOffer).as_bytes(), None);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed;
+    use crate::ShmError;
+    use crate::protocol::{Code, Reply};
+    use nix::errno::Errno;
+
+    #[test]
+    fn a_failed_system_call_is_answered_with_its_own_number() {
+        let reply = failed(&ShmError::system("look at segment x", Errno::EIO));
+        let expected = Reply { found: Errno::EIO as u64, ..Reply::new(Code::System) };
+        assert_eq!(reply, expected);
+        let segment = || "x".to_owned();
+        let tampered = ShmError::NotTrusted { segment: segment(), problem: String::new() };
+        assert_eq!(failed(&tampered), Reply::new(Code::Tampered));
     }
 }

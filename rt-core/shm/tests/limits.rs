@@ -6,9 +6,11 @@ mod common;
 
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Mutex;
 
 use common::{ROBOT, TestLoop, client, run_dir};
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind,
@@ -77,34 +79,58 @@ fn a_limit_that_is_reached_is_an_error_that_names_it() {
     assert_eq!(open_files(), files);
 }
 
-/// A loop that grants what it opened long ago: it needs no descriptor to serve one guest.
-fn grants(listener: &OwnedFd, granted: &OwnedFd) {
+/// A loop of these answers, the second with what it opened long ago: it needs no descriptor to serve
+/// one guest. Its own end of the connection comes back open: one that is closed is a free number.
+fn answers(listener: &OwnedFd, replies: [Reply; 2], granted: Option<&OwnedFd>) -> OwnedFd {
     let guest = accept(listener.as_raw_fd()).expect("somebody connects");
     // SAFETY: accept just made this descriptor for us; it is owned once, here.
     let guest = unsafe { OwnedFd::from_raw_fd(guest) };
-    for (code, fds) in [(Code::Ok, &[][..]), (Code::Granted, &[granted.as_raw_fd()][..])] {
+    let granted = granted.map(AsRawFd::as_raw_fd);
+    for (reply, fds) in replies.into_iter().zip([&[][..], granted.as_slice()]) {
         let mut request = [0; 512];
         recv(guest.as_raw_fd(), &mut request, MsgFlags::empty()).expect("a request");
         let rights = [ControlMessage::ScmRights(fds)];
         let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
-        let reply = Reply::new(code);
         let parts = [IoSlice::new(reply.as_bytes())];
         sendmsg::<()>(guest.as_raw_fd(), &parts, rights, MsgFlags::empty(), None).expect("sent");
     }
+    guest
+}
+
+fn listening(dir: &Path) -> OwnedFd {
+    let (of, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+    let listener = socket(of, kind, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    let address = UnixAddr::new(&dir.join(SEGMENTS_SOCKET)).expect("a short path");
+    bind(listener.as_raw_fd(), &address).expect("free");
+    listen(&listener, Backlog::new(1).expect("small")).expect("bound");
+    listener
+}
+
+#[test]
+fn a_failed_system_call_of_the_loop_is_told_as_that_and_not_as_a_lack_of_memory() {
+    let _turn = TURN.lock();
+    let dir = run_dir();
+    let listener = listening(dir.path());
+    let failed = Reply { found: Errno::EIO as u64, ..Reply::new(Code::System) };
+    std::thread::scope(|threads| {
+        threads.spawn(|| answers(&listener, [Reply::new(Code::Ok), failed], None));
+        let mut pilot = client(dir.path(), topics::PILOT);
+        let error = pilot.slot_writer::<Command>(&COMMANDS[2]).expect_err("it failed");
+        let expected = "segment sim-donkey.pilot.command.slot: fast-loop could not serve it: EIO";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    });
 }
 
 #[test]
 fn a_peer_that_has_no_descriptor_left_hears_of_its_own_limit() {
     let _turn = TURN.lock();
     let dir = run_dir();
-    let (of, kind) = (AddressFamily::Unix, SockType::SeqPacket);
-    let listener = socket(of, kind, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
-    let address = UnixAddr::new(&dir.path().join(SEGMENTS_SOCKET)).expect("a short path");
-    bind(listener.as_raw_fd(), &address).expect("free");
-    listen(&listener, Backlog::new(1).expect("small")).expect("bound");
+    let listener = listening(dir.path());
     let granted = OwnedFd::from(std::fs::File::open("/dev/null").expect("there is one"));
     std::thread::scope(|threads| {
-        threads.spawn(|| grants(&listener, &granted));
+        let replies = [Code::Ok, Code::Granted].map(Reply::new);
+        let (listener, granted) = (&listener, &granted);
+        let answering = threads.spawn(move || answers(listener, replies, Some(granted)));
         let mut pilot = client(dir.path(), topics::PILOT);
         // There may be holes: the limit stands at the lowest of them.
         let free = std::fs::File::open("/dev/null").expect("there is one").as_raw_fd();
@@ -118,6 +144,7 @@ fn a_peer_that_has_no_descriptor_left_hears_of_its_own_limit() {
         let named = format!("RLIMIT_NOFILE is {limit} open files: raise it with `ulimit -n`");
         assert!(text.starts_with("cannot hear fast-loop: no descriptor: EMFILE"), "{text}");
         assert!(text.contains(&named), "{text}");
+        drop(answering.join().expect("it answered"));
     });
 }
 

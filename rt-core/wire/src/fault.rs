@@ -169,6 +169,8 @@ faults! {
         "Check supply and cable before the next drive; a reboot clears the firmware's memory.";
     ResetStuck = 38, Warning, "The reset button is held for longer than a person presses it, or was held before anybody looked.",
         "Release it; if it is released, its contact or wire is bad.";
+    HousekeepingSilent = 39, Stop, "The loop's housekeeping thread has said nothing for a second: requests to stop from the sockets no longer arrive.",
+        "Restart the fast loop; if it happens again, find what holds its housekeeping thread (a full pipe, a busy machine).";
 }
 
 impl FaultSet {

@@ -98,7 +98,7 @@ record! {
         pub temperature_critical_milli_c: i32,
         /// An acceleration of this magnitude, or of a larger one, is an outlier, in mm/s².
         pub imu_max_mm_per_s2: u32,
-        /// From this level on the wheel must turn.
+        /// From this level on, or from a direction's cap where that is less, the wheel must turn.
         pub stall_level: u32,
         /// A wheel this slow, or slower, is still.
         pub standstill_mm_per_s: u32,

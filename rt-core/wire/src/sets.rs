@@ -50,12 +50,19 @@ bit_set! {
 }
 
 macro_rules! interlocks {
-    ($($name:ident = $bit:literal, $text:literal, $meaning:literal, $mend:literal;)*) => {
+    ($($name:ident $in_set:ident = $bit:literal, $text:literal, $meaning:literal, $mend:literal;)*) => {
         /// A condition that forbids arming. Its number is its bit in [`InterlockSet`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u32)]
         pub enum Interlock {
             $(#[doc = $meaning] $name = $bit,)*
+        }
+
+        bit_set! {
+            /// Interlocks as bits; bit n is the [`Interlock`] with number n.
+            pub struct InterlockSet {
+                $(#[doc = $meaning] $in_set = $bit;)*
+            }
         }
 
         impl Interlock {
@@ -84,92 +91,46 @@ macro_rules! interlocks {
 }
 
 interlocks! {
-    NotDisarmed = 0, "not-disarmed", "The car is armed already, or still stops.",
+    NotDisarmed NOT_DISARMED = 0, "not-disarmed", "The car is armed already, or still stops.",
         "Disarm, or wait until it stands.";
-    EstopAsserted = 1, "estop-asserted", "The e-stop is pressed or its loop is open.",
+    EstopAsserted ESTOP_ASSERTED = 1, "estop-asserted", "The e-stop is pressed or its loop is open.",
         "Release it, then reset.";
-    NoOwner = 2, "no-owner", "No source has claimed authority.",
+    NoOwner NO_OWNER = 2, "no-owner", "No source has claimed authority.",
         "Start a pilot, a policy or teleop.";
-    OwnerStale = 3, "owner-stale", "The owner's command is too old.",
+    OwnerStale OWNER_STALE = 3, "owner-stale", "The owner's command is too old.",
         "Look at the owner's log.";
-    OwnerNotNeutral = 4, "owner-not-neutral", "The owner asks for throttle; it must ask for neutral first.",
+    OwnerNotNeutral OWNER_NOT_NEUTRAL = 4, "owner-not-neutral", "The owner asks for throttle; it must ask for neutral first.",
         "Let go of the throttle.";
-    Degraded = 5, "degraded", "A condition that stops a drive is present; the causes name it.",
+    Degraded DEGRADED = 5, "degraded", "A condition that stops a drive is present; the causes name it.",
         "Mend the causes that are listed.";
-    Overload = 6, "overload", "The loop was late too often just now.",
+    Overload OVERLOAD = 6, "overload", "The loop was late too often just now.",
         "Wait, or find what takes the core's time.";
-    DisarmHeld = 7, "disarm-held", "A disarm request is present.",
+    DisarmHeld DISARM_HELD = 7, "disarm-held", "A disarm request is present.",
         "Release the disarm button, or let teleop stop asking.";
-    NotRealtime = 8, "not-realtime", "No real-time priority or no locked memory, on a real board.",
+    NotRealtime NOT_REALTIME = 8, "not-realtime", "No real-time priority or no locked memory, on a real board.",
         "Run as a user with real-time limits (`ulimit -r 80`, `ulimit -l 32768`; see README).";
-    LogMissing = 9, "log-missing", "A log is required and nothing records.",
+    LogMissing LOG_MISSING = 9, "log-missing", "A log is required and nothing records.",
         "Start the logger, or make room on its disk.";
-    NotSealed = 10, "not-sealed", "The allocator is not sealed yet.",
+    NotSealed NOT_SEALED = 10, "not-sealed", "The allocator is not sealed yet.",
         "Wait for the fast loop to finish its start.";
-    SelfTestPending = 11, "self-test-pending", "The self-test has not passed yet.",
+    SelfTestPending SELF_TEST_PENDING = 11, "self-test-pending", "The self-test has not passed yet.",
         "Wait; if it lasts, the other interlocks say what it waits for.";
-    EstopLatched = 12, "estop-latched", "An e-stop is latched: releasing the button alone changes nothing.",
+    EstopLatched ESTOP_LATCHED = 12, "estop-latched", "An e-stop is latched: releasing the button alone changes nothing.",
         "Release it, then press the reset button or run `continuon reset`.";
-    Faulted = 13, "faulted", "A fatal fault keeps the output neutral until the fast loop is started anew.",
+    Faulted FAULTED = 13, "faulted", "A fatal fault keeps the output neutral until the fast loop is started anew.",
         "Mend the fatal cause that is listed, then restart the fast loop.";
-    LinesSilent = 14, "lines-silent", "The e-stop loop and the buttons cannot be read.",
+    LinesSilent LINES_SILENT = 14, "lines-silent", "The e-stop loop and the buttons cannot be read.",
         "Check the board's input lines and their wires.";
-    DeadManReleased = 15, "dead-man-released", "Teleop speaks, and its dead-man switch is not held.",
+    DeadManReleased DEAD_MAN_RELEASED = 15, "dead-man-released", "Teleop speaks, and its dead-man switch is not held.",
         "Hold the dead-man switch.";
-    NotCalibrated = 16, "not-calibrated", "The throttle has no range: no calibration or no limit was entered.",
+    NotCalibrated NOT_CALIBRATED = 16, "not-calibrated", "The throttle has no range: no calibration or no limit was entered.",
         "Set `calibration.throttle` and `limits.throttle_max` in the robot file.";
-    ArmHeld = 17, "arm-held", "The arm button is held since before this cycle, and only a fresh press counts.",
+    ArmHeld ARM_HELD = 17, "arm-held", "The arm button is held since before this cycle, and only a fresh press counts.",
         "Release the arm button, then press it again.";
-    HeartbeatLate = 18, "heartbeat-late", "A source's commands are ignored: its heartbeat is late or was never heard.",
+    HeartbeatLate HEARTBEAT_LATE = 18, "heartbeat-late", "A source's commands are ignored: its heartbeat is late or was never heard.",
         "Look at that source's log; `continuon top` shows who is silent.";
-    CommandsRefused = 19, "commands-refused", "A source's newest command was implausible and was refused.",
+    CommandsRefused COMMANDS_REFUSED = 19, "commands-refused", "A source's newest command was implausible and was refused.",
         "Look at that source's log, and at `classes` in the telemetry.";
-}
-
-bit_set! {
-    /// Interlocks as bits; bit n is the [`Interlock`] with number n.
-    pub struct InterlockSet {
-        /// Bit of [`Interlock::NotDisarmed`].
-        NOT_DISARMED = 0;
-        /// Bit of [`Interlock::EstopAsserted`].
-        ESTOP_ASSERTED = 1;
-        /// Bit of [`Interlock::NoOwner`].
-        NO_OWNER = 2;
-        /// Bit of [`Interlock::OwnerStale`].
-        OWNER_STALE = 3;
-        /// Bit of [`Interlock::OwnerNotNeutral`].
-        OWNER_NOT_NEUTRAL = 4;
-        /// Bit of [`Interlock::Degraded`].
-        DEGRADED = 5;
-        /// Bit of [`Interlock::Overload`].
-        OVERLOAD = 6;
-        /// Bit of [`Interlock::DisarmHeld`].
-        DISARM_HELD = 7;
-        /// Bit of [`Interlock::NotRealtime`].
-        NOT_REALTIME = 8;
-        /// Bit of [`Interlock::LogMissing`].
-        LOG_MISSING = 9;
-        /// Bit of [`Interlock::NotSealed`].
-        NOT_SEALED = 10;
-        /// Bit of [`Interlock::SelfTestPending`].
-        SELF_TEST_PENDING = 11;
-        /// Bit of [`Interlock::EstopLatched`].
-        ESTOP_LATCHED = 12;
-        /// Bit of [`Interlock::Faulted`].
-        FAULTED = 13;
-        /// Bit of [`Interlock::LinesSilent`].
-        LINES_SILENT = 14;
-        /// Bit of [`Interlock::DeadManReleased`].
-        DEAD_MAN_RELEASED = 15;
-        /// Bit of [`Interlock::NotCalibrated`].
-        NOT_CALIBRATED = 16;
-        /// Bit of [`Interlock::ArmHeld`].
-        ARM_HELD = 17;
-        /// Bit of [`Interlock::HeartbeatLate`].
-        HEARTBEAT_LATE = 18;
-        /// Bit of [`Interlock::CommandsRefused`].
-        COMMANDS_REFUSED = 19;
-    }
 }
 
 impl InterlockSet {

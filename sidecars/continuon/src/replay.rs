@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::recorded::{Recorded, find};
 use crate::report::text::{Text, counted};
 use rlds::Entry;
-use rt_replay::{Answer, Tape};
+use rt_replay::{Answer, AtKeyframe, Tape};
 use rt_wire::{MonoNs, Telemetry};
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -141,7 +141,9 @@ pub fn replay(path: &Path) -> Result<Replayed, Failure> {
         match entry {
             Entry::Keyframe(state) => {
                 course.keyframe_cycle = state.cycle_index;
-                course.judge(tape.keyframe(&state), state.mono_ns);
+                if let AtKeyframe::Held(answer) = tape.keyframe(&state) {
+                    course.judge(answer, state.mono_ns);
+                }
             }
             Entry::Telemetry(record) => course.cycle(&mut tape, &record),
             // The sequences of the records tell of the loss as well; a message decides nothing.
@@ -170,7 +172,7 @@ pub fn replay(path: &Path) -> Result<Replayed, Failure> {
         cycles_not_covered: tally.not_covered,
         cycles_not_comparable: tally.not_comparable,
         records_missing: tally.missing,
-        keyframes_identical: tally.keyframes,
+        keyframes_identical: tally.keyframes_identical,
         gaps: course.gaps,
         difference: course.difference,
         notes,

@@ -116,6 +116,7 @@ fault_classes! {
     Shutdown: "shutdown", every 20.0 s, 20 to 500 ms, "The fast loop is told to end.";
     Unsealed: "unsealed", every 20.0 s, 20 to 500 ms, "Housekeeping says that the loop is not sealed.";
     NotRealtime: "not-realtime", every 15.0 s, 20 to 2000 ms, "The loop lost its real-time priority.";
+    HousekeepingHangs: "housekeeping-hangs", every 8.0 s, 200 to 4000 ms, "Housekeeping says nothing and brings no request.";
 
     PressesEstop: "presses-estop", every 8.0 s, 30 to 1500 ms, "A person presses the mushroom.";
     AsksEstop: "asks-estop", every 10.0 s, 1 to 1 ms, "A local program asks for an e-stop.";

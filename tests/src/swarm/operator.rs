@@ -172,8 +172,13 @@ impl Operator {
     }
 
     fn ask_wrongly(&mut self, now_ns: u64, inbox: &mut Inbox) {
-        let kinds =
-            [OperatorKind::Arm, OperatorKind::Reset, OperatorKind::None, OperatorKind::Disarm];
+        let kinds = [
+            OperatorKind::Arm,
+            OperatorKind::Reset,
+            OperatorKind::None,
+            OperatorKind::Disarm,
+            OperatorKind::Estop,
+        ];
         let kind = self.dice.pick(&kinds);
         ask(now_ns, kind, inbox);
         let request = &mut inbox.operator;

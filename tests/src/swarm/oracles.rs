@@ -112,7 +112,7 @@ impl Oracles {
         })?;
         let owner = outcome.owner.get().unwrap_or(Source::None);
         let now_ns = cycle.release.woke_at.0;
-        let seen = self.onlooker.see(cycle, self.mode, self.owner, self.level.unsigned_abs());
+        let seen = self.onlooker.see(cycle, self.mode, self.owner, self.level);
         self.life(world, mode, owner, now_ns)?;
         self.told(world, &seen, now_ns)?;
         let next = self.authority(&seen, mode, owner)?;
@@ -323,7 +323,10 @@ impl Oracles {
         let has = |these| Self::has(seen, outcome, these);
         let (fatal, estop) = (has(FATAL), has(ESTOP));
         let stop = has(STOP) || seen.overload;
-        let fresh = next != Source::None && self.is_fresh(next) && !self.lapsed(next, now_ns);
+        // In a drive nobody takes over from an owner that has run out in this very cycle.
+        let kept = self.mode != Mode::Active || !self.lapsed(self.owner, now_ns);
+        let fresh =
+            kept && next != Source::None && self.is_fresh(next) && !self.lapsed(next, now_ns);
         let neutral = self.target(next, now_ns) == 0;
         let ready = fresh && neutral && !stop && !seen.no_arming;
         let expected = match self.mode {

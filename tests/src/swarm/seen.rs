@@ -36,6 +36,8 @@ pub const CHIP_C: [f32; 2] = [82.0, 88.0];
 pub const ACCEL_MAX_M_PER_S2: f64 = 160.0;
 /// A person's command may be as old as this by its own stamp.
 pub const TELEOP_AGE_NS: u64 = 250 * MS;
+/// Housekeeping may be silent for this long.
+const WORD_NS: u64 = 1000 * MS;
 /// From one cycle to the next what is asked may change by so much of full throttle.
 const FLIP: f32 = 1.0;
 /// A request that leads to motion may be this old.
@@ -165,6 +167,7 @@ pub(super) const KNOWN: FaultSet = FaultSet::EMPTY
     .and(Fault::DeadManReleased, true)
     .and(Fault::SourceDead, true)
     .and(Fault::Stall, true)
+    .and(Fault::HousekeepingSilent, true)
     .and(Fault::LogMissing, true);
 
 /// Causes that end in Fault; these three say what follows from what, whatever `rt-wire`'s table says.
@@ -204,6 +207,7 @@ pub(super) const STOP: FaultSet = FaultSet::EMPTY
     .and(Fault::Stall, true)
     .and(Fault::ImuOutlier, true)
     .and(Fault::CameraLost, true)
+    .and(Fault::HousekeepingSilent, true)
     .and(Fault::Shutdown, true);
 
 impl Onlooker {
@@ -243,8 +247,8 @@ impl Onlooker {
         }
     }
 
-    /// Looks at a cycle; `mode`, `owner` and `level` are those before it.
-    pub(super) fn see(&mut self, cycle: &Cycle, mode: Mode, owner: Source, level: u32) -> Seen {
+    /// Looks at a cycle; `mode`, `owner` and `level`, negative in reverse, are those before it.
+    pub(super) fn see(&mut self, cycle: &Cycle, mode: Mode, owner: Source, level: i32) -> Seen {
         let now_ns = cycle.release.woke_at.0;
         let mut seen = Seen::default();
         self.lateness(cycle, now_ns, &mut seen);
@@ -252,7 +256,7 @@ impl Onlooker {
         self.lines(&cycle.observation, mode, now_ns, &mut seen);
         self.sensors(&cycle.observation, now_ns, &mut seen);
         self.wheel(&cycle.observation, mode, level, now_ns, &mut seen);
-        self.words(&cycle.inbox, &mut seen);
+        self.words(&cycle.inbox, now_ns, &mut seen);
         let teleop = self.sources(&cycle.inbox, now_ns, &mut seen);
         self.demands(cycle, &teleop, now_ns, &mut seen);
         let bad = owner.index().is_some_and(|place| seen.classes[place] == Some(Class::Bad));
@@ -369,7 +373,7 @@ impl Onlooker {
         &mut self,
         observation: &Observation,
         mode: Mode,
-        level: u32,
+        level: i32,
         now_ns: u64,
         seen: &mut Seen,
     ) {
@@ -378,7 +382,9 @@ impl Onlooker {
         let mm_per_s = (f64::from(wheel.speed_m_per_s).abs() * 1000.0) as u32;
         let garbage = !wheel.speed_m_per_s.is_finite();
         let still = known && (garbage || mm_per_s <= limits.standstill_mm_per_s);
-        let pushed = level > 0 && level >= limits.stall_level;
+        // A motor that gives all that its direction may have must turn the wheel.
+        let most = if level < 0 { limits.level_reverse_max } else { limits.level_forward_max };
+        let pushed = level != 0 && level.unsigned_abs() >= limits.stall_level.min(most);
         let stalled = self.stall.holds(pushed && still, now_ns, limits.stall_after_ns);
         seen.causes = seen.causes.and(Fault::Stall, stalled);
         // Of a runaway only what is beyond doubt: neutral, and faster than it ever coasted.
@@ -393,7 +399,7 @@ impl Onlooker {
         seen.runs_away = self.faster.holds(faster, now_ns, limits.runaway_after_ns);
     }
 
-    fn words(&mut self, inbox: &Inbox, seen: &mut Seen) {
+    fn words(&mut self, inbox: &Inbox, now_ns: u64, seen: &mut Seen) {
         let word = &inbox.housekeeping;
         let says = |flag| word.flags.has(flag);
         let realtime = says(HousekeepingFlags::REALTIME) && says(HousekeepingFlags::MEMORY_LOCKED);
@@ -405,6 +411,7 @@ impl Onlooker {
         seen.causes = seen
             .causes
             .and(Fault::MajorPageFault, word.major_faults > 0)
+            .and(Fault::HousekeepingSilent, word.sequence > 0 && now_ns > word.mono_ns.0 + WORD_NS)
             .and(Fault::ConfigCorrupt, says(HousekeepingFlags::CONFIG_CORRUPT))
             .and(Fault::CanaryChanged, says(HousekeepingFlags::CANARY_CHANGED))
             .and(Fault::Shutdown, says(HousekeepingFlags::SHUTDOWN));
@@ -474,7 +481,7 @@ impl Onlooker {
         seen.arm = arm && !arm_before;
         let disarm =
             pressed(LineSet::DISARM_PRESSED) || asked(OperatorKind::Disarm) || teleop.disarm;
-        let estop = inbox.estop.sequence != self.estop_sequence;
+        let estop = inbox.estop.sequence != self.estop_sequence || asked(OperatorKind::Estop);
         self.estop_sequence = inbox.estop.sequence;
         seen.causes =
             seen.causes.and(Fault::DisarmRequested, disarm).and(Fault::EstopOperator, estop);

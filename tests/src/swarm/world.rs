@@ -169,7 +169,12 @@ impl World {
         };
         let mode = self.mode();
         let hands = self.calm.then(|| now_ns < self.calm_since + HANDS_OFF_NS);
+        let (request, estop) = (self.cycle.inbox.operator, self.cycle.inbox.estop);
         self.operator.act(now_ns, mode, &self.faults, hands, &mut self.cycle.inbox);
+        if self.faults.is(FaultClass::HousekeepingHangs) {
+            // The sockets are its own: nobody hears what is asked there.
+            (self.cycle.inbox.operator, self.cycle.inbox.estop) = (request, estop);
+        }
         let wall_ns = self.wall_ns(now_ns);
         let (pad, faults, calm) = (self.operator.pad, &self.faults, self.calm);
         let scene = Scene { now_ns, wall_ns, mode, pad, faults, calm };
@@ -276,7 +281,7 @@ impl World {
             || began(FaultClass::Shutdown)
             || began(FaultClass::Unsealed)
             || began(FaultClass::NotRealtime);
-        if now_ns < self.word_due_at && !news {
+        if is(FaultClass::HousekeepingHangs) || (now_ns < self.word_due_at && !news) {
             return;
         }
         self.word_due_at = now_ns + WORD_NS;

@@ -4,7 +4,7 @@ use super::source::{code_only, lines_with_word};
 use super::{Finding, Tree};
 
 /// Folders and files in which `unsafe` may stand.
-const PLACES: [&str; 7] = [
+const PLACES: [&str; 8] = [
     "rt-core/ring/",
     "rt-core/shm/",
     "rt-core/board/",

@@ -260,8 +260,8 @@ block! {
         /// An acceleration of this magnitude or more is an outlier of the IMU; on a real board at
         /// most 160.
         imu_max_m_per_s2: f64 = 160.0, 20.0..=2000.0 "m/s²";
-        /// At this throttle, or at `throttle_max` where that is less, the wheel must turn; on a real
-        /// board at most 0.3.
+        /// At this throttle, or at `throttle_max` or `reverse_max` where that is less in its direction,
+        /// the wheel must turn; on a real board at most 0.3.
         stall_throttle: f64 = 0.3, 0.05..=1.0 "of full throttle";
         /// A wheel that stands still for this long under `stall_throttle` is a stall; on a real
         /// board at most 1000.
@@ -269,10 +269,11 @@ block! {
         /// A wheel this slow, or slower, counts as still; above what the encoder's noise shows.
         standstill_m_per_s: f64 = 0.05, 0.005..=1.0 "m/s";
         /// With neutral throttle the car slows down at least by this, whatever the ESC and the floor;
-        /// measure it on the smoothest floor, and take a third off for slopes.
+        /// measure it on the smoothest floor, and take a third off for slopes. On a real board more than
+        /// 0.
         coast_down_min_m_per_s2: f64 = 0.3, 0.0..=10.0 "m/s²";
         /// How far the measured speed may be above that coast-down: noise of the encoder, lag of the
-        /// ESC.
+        /// ESC. On a real board at most 0.5.
         runaway_margin_m_per_s: f64 = 0.3, 0.02..=5.0 "m/s";
         /// A wheel above its coast-down for this long is a runaway, an e-stop; on a real board at
         /// most 500.

@@ -68,8 +68,7 @@ pub(super) fn limits(robot: &RobotFile) -> Limits {
         temperature_high_milli_c: milli(robot.soc.degraded_c),
         temperature_critical_milli_c: milli(robot.soc.critical_c),
         imu_max_mm_per_s2: whole((limits.imu_max_m_per_s2 * 1000.0).round()),
-        // A level that the cap never reaches would never find a stall.
-        stall_level: level_of(limits.stall_throttle.min(limits.throttle_max)).max(1),
+        stall_level: level_of(limits.stall_throttle),
         standstill_mm_per_s: whole((limits.standstill_m_per_s * 1000.0).floor()),
         coast_down_min_mm_per_s2: whole((limits.coast_down_min_m_per_s2 * 1000.0).ceil()),
         runaway_margin_mm_per_s: whole((limits.runaway_margin_m_per_s * 1000.0).floor()),

@@ -31,12 +31,12 @@ pub fn too_many(memory: &mut LateLadder, late: bool, limits: &Limits) -> bool {
     let mut carry = u64::from(late);
     for word in &mut memory.window {
         let out = *word >> 63;
-        *word = (*word << 1) | carry;
+        *word = word.wrapping_shl(1).wrapping_add(carry);
         carry = out;
     }
-    // Bit 1000, counted from the newest, has just left the window.
-    let (word, bit) = ((LATE_WINDOW_CYCLES / 64) as usize, LATE_WINDOW_CYCLES % 64);
-    let left = memory.window.get(word).is_some_and(|word| word.wrapping_shr(bit) & 1 != 0);
+    // Bit 1000, counted from the newest, has just left the window; the shift takes it modulo 64.
+    let word = memory.window.get((LATE_WINDOW_CYCLES / 64) as usize);
+    let left = word.is_some_and(|word| word.wrapping_shr(LATE_WINDOW_CYCLES) & 1 != 0);
     memory.count = memory.count.saturating_add(u32::from(late)).saturating_sub(u32::from(left));
     memory.count >= limits.late_per_1000
 }

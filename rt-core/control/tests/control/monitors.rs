@@ -260,6 +260,23 @@ fn a_major_page_fault_stops_the_car() {
     assert!(outcome.causes.contains(Fault::MajorPageFault));
 }
 
+#[test]
+fn housekeeping_that_falls_silent_stops_the_car_and_forbids_arming_until_it_speaks() {
+    let mut rig = Rig::active(PILOT);
+    let speak = |rig: &mut Rig| {
+        rig.inbox.housekeeping.sequence += 1;
+        rig.inbox.housekeeping.mono_ns = rig.now();
+    };
+    speak(&mut rig);
+    assert_eq!(cycles_until_stop(&mut rig, Fault::HousekeepingSilent), 1001);
+    rig.cycles(600);
+    rig.send(PILOT, 0.0, 0.0);
+    assert_eq!((rig.mode(), rig.interlocks()), (Mode::Disarmed, vec!["degraded"]));
+    speak(&mut rig);
+    rig.operator(OperatorKind::Arm);
+    assert_eq!(rig.cycle().mode.get(), Some(Mode::Arming));
+}
+
 // Actuators.
 
 #[test]
@@ -328,6 +345,21 @@ fn a_wheel_that_stands_still_under_throttle_is_a_stall_after_a_second() {
     // A car without an encoder drives.
     let mut rig = Rig::active(PILOT);
     assert_eq!(rig.drive(PILOT, 0.0, 0.5, 3000).mode.get(), Some(Mode::Active));
+}
+
+#[test]
+fn a_stall_is_found_in_a_direction_that_may_have_less_than_the_stall_throttle() {
+    for (throttle, stops) in [(-0.5, true), (-0.19, false)] {
+        let mut rig = Rig::with(|limits| limits.level_reverse_max = 100).booted().armed(PILOT);
+        wheel(&mut rig, 0.0);
+        rig.drive(PILOT, 0.0, throttle, 100);
+        let drives = rig.drive(PILOT, 0.0, throttle, 1000);
+        assert_eq!(drives.mode.get(), Some(Mode::Active));
+        let outcome = rig.drive(PILOT, 0.0, throttle, 1);
+        assert_eq!(outcome.causes.contains(Fault::Stall), stops, "{throttle}");
+        assert_eq!(outcome.mode.get() == Some(Mode::SafeStop), stops);
+        assert!(outcome.setpoint.throttle < 0.0);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! feed back into a cycle. Shown by: `tests/log/`, and the tests crate.
 
 use super::causes::Causes;
-use rt_wire::{FaultSet, IntegrityFlags, Mode, Outcome, Raw, Release, Source, Telemetry};
+use rt_wire::{Fault, FaultSet, IntegrityFlags, Mode, Outcome, Raw, Release, Source, Telemetry};
 
 /// What was told last, so that a change is told once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,8 +54,8 @@ impl Journal {
     fn tell_mode(&self, outcome: &Outcome) {
         if outcome.mode == outcome.previous_mode {
             // A late event has a message of its own.
-            let begun =
-                FaultSet(outcome.causes.0 & !self.causes.0).without(rt_wire::Fault::LateEvent);
+            let told = self.causes.and(Fault::LateEvent, true);
+            let begun = FaultSet(outcome.causes.0 & !told.0);
             if begun.stops() {
                 defmt::warn!("causes began: {}", Causes::from(begun));
             } else if !begun.is_empty() {

@@ -4,7 +4,7 @@
 use crate::device::{BusBoard, DEVICE, Device, NEUTRAL, Temper};
 use fast_loop::cycle::Ended;
 use fast_loop::filter;
-use fast_loop::startup::run_board;
+use fast_loop::startup::{StartError, run_board};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -23,6 +23,8 @@ type Seen = Arc<(Mutex<(u64, Observation)>, Condvar)>;
 struct Watched {
     board: BusBoard,
     seen: Seen,
+    /// Its first reading is its last.
+    panics: bool,
 }
 
 impl Board for Watched {
@@ -31,6 +33,7 @@ impl Board for Watched {
     }
 
     fn read(&mut self, now: MonoNs, observation: &mut Observation) {
+        assert!(!self.panics, "a board's defect");
         self.board.read(now, observation);
         let mut seen = self.seen.0.lock().expect("whole");
         *seen = (seen.0 + 1, *observation);
@@ -46,23 +49,30 @@ impl Board for Watched {
     }
 }
 
-/// The process in a thread of this one.
-fn start(device: &Device, period_us: u32) -> (JoinHandle<Ended>, Seen) {
+/// The board with its bus, and what the loop will see of it.
+fn watched(device: &Device, period_us: u32, panics: bool) -> (Opened<Watched>, Seen) {
     let opened = BusBoard::open(device, period_us);
     let seen: Seen = Seen::default();
-    let board = Watched { board: opened.board, seen: Arc::clone(&seen) };
-    let opened = Opened { board, bus_tasks: opened.bus_tasks, watchdog: None };
-    let process = thread::spawn(move || {
-        let dir = tempfile::tempdir().expect("a folder");
-        let lock = RunDir::create(dir.path()).expect("a run directory").lock().expect("free");
-        let robot = Robot::resolve("sim-donkey").expect("a built-in robot");
-        let segments = Segments::create(robot.name(), true, false).expect("memory");
-        let signals = SigSet::from_iter([Signal::SIGTERM]);
-        signals.thread_block().expect("a signal of this thread's own");
-        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK).expect("a descriptor");
-        run_board(&robot, opened, segments, &lock, signals).expect("it starts and ends")
-    });
-    (process, seen)
+    let board = Watched { board: opened.board, seen: Arc::clone(&seen), panics };
+    (Opened { board, bus_tasks: opened.bus_tasks, watchdog: None }, seen)
+}
+
+/// All of the process, in this thread.
+fn process(opened: Opened<Watched>) -> Result<Ended, StartError> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let lock = RunDir::create(dir.path()).expect("a run directory").lock().expect("free");
+    let robot = Robot::resolve("sim-donkey").expect("a built-in robot");
+    let segments = Segments::create(robot.name(), true, false).expect("memory");
+    let signals = SigSet::from_iter([Signal::SIGTERM]);
+    signals.thread_block().expect("a signal of this thread's own");
+    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK).expect("a descriptor");
+    run_board(&robot, opened, segments, &lock, signals)
+}
+
+/// The process in a thread of this one.
+fn start(device: &Device, period_us: u32) -> (JoinHandle<Ended>, Seen) {
+    let (opened, seen) = watched(device, period_us, false);
+    (thread::spawn(move || process(opened).expect("it starts and ends")), seen)
 }
 
 /// Waits until the loop saw what `enough` wants.
@@ -112,4 +122,16 @@ fn loop_runs_on_beside_a_bus_that_hangs_fails_and_recovers_and_its_last_pulses_r
     let ended = end(process);
     assert!(ended.safe && ended.cycles >= 50);
     assert_eq!(device.wire().steering, NEUTRAL);
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_bus_task_running() {
+    let device = Device::new(Temper::Answers(1));
+    let (opened, _seen) = watched(&device, 1000, true);
+    // In a thread of its own: it blocks its signals for good.
+    let found = thread::spawn(move || process(opened)).join().expect("no panic of this thread");
+    let told = found.expect_err("its loop has ended").to_string();
+    assert_eq!(told, "loop thread: it ended before its first cycle");
+    assert_eq!(device.holders(), 1, "the task is gone, and its thread with it");
+    assert_eq!(device.wire().steering, NEUTRAL, "its last pass brought the safe pulses");
 }

@@ -315,7 +315,8 @@ fn fault_at_rest(ended: Ended, cause: Fault) -> Report {
     record.outcome.latched_causes = FaultSet::of(Fault::DriveWrite);
     trace.add(&record);
     let processes = vec![process("fast-loop")];
-    let outcome = Outcome { ended, seen: seen(trace), processes, logger: None };
+    let outcome =
+        Outcome { ended, seen: seen(trace), processes, logger: None, begun_at: MonoNs(0) };
     write_episode(&plan, 22_501);
     report_of(&outcome, &plan)
 }

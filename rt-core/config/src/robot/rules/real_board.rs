@@ -50,6 +50,9 @@ const NEVER_BELOW: [&str; 6] = [
     "battery.critical_v_per_cell",
 ];
 
+/// Twice what the encoder's noise and the ESC's lag need on the Donkey Car.
+const RUNAWAY_MARGIN_MAX_M_PER_S: f64 = 0.5;
+
 impl Rules<'_> {
     pub(super) fn real_board(&mut self) {
         self.real_board_is_wired();
@@ -67,6 +70,20 @@ impl Rules<'_> {
         }
         for (key, ours, safe) in numbers(&NEVER_BELOW, self.robot, &safe) {
             self.at_least(key, ours, safe, WHY);
+        }
+        self.real_board_finds_a_runaway();
+    }
+
+    /// These two are measured on the car; beyond these bounds nothing would ever be a runaway.
+    fn real_board_finds_a_runaway(&mut self) {
+        let limits = &self.robot.limits;
+        let (key, margin) = ("limits.runaway_margin_m_per_s", limits.runaway_margin_m_per_s);
+        let why = "more would let a real board run away at walking pace";
+        self.at_most(key, margin, RUNAWAY_MARGIN_MAX_M_PER_S, why);
+        if limits.coast_down_min_m_per_s2 <= 0.0 {
+            let expected = "more than 0 (a real board that never slows down would never run away)";
+            let found = limits.coast_down_min_m_per_s2.to_string();
+            self.refuse("limits.coast_down_min_m_per_s2", expected, found);
         }
     }
 

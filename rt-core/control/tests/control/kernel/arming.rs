@@ -4,9 +4,11 @@ use super::{Event, class};
 use crate::support::{MS, Rig, is_dead};
 use Source::{Inference, Pilot, Teleop};
 use rt_wire::{
-    Class, Command, CommandFlags, Fault, HeartbeatFlags, HousekeepingFlags, Limits, LimitsFlags,
-    LineSet, Microseconds, Mode, MonoNs, OperatorKind, Raw, Source, Validity,
+    Class, Command, CommandFlags, Fault, HeartbeatFlags, HousekeepingFlags, InboxCommand, Limits,
+    LimitsFlags, LineSet, Microseconds, Mode, MonoNs, OperatorKind, Raw, Source, Validity,
 };
+
+const PILOT: usize = 2;
 
 #[test]
 fn arming_is_refused_with_every_reason_that_holds() {
@@ -44,6 +46,34 @@ fn overload_is_an_interlock_while_it_lasts() {
     assert_eq!(rig.interlocks(), ["overload"]);
     rig.operator(OperatorKind::Arm);
     assert_eq!(rig.cycle().mode.get(), Some(Mode::Disarmed));
+}
+
+#[test]
+fn overload_within_the_window_is_an_interlock_too() {
+    let ladder = |limits: &mut Limits| (limits.late_consecutive, limits.late_per_1000) = (99, 3);
+    let mut rig = Rig::with(ladder).booted();
+    for late in [true, false, true, false] {
+        rig.overran = late;
+        rig.send(Pilot, 0.0, 0.0);
+        assert!(rig.interlocks().is_empty());
+        rig.cycle();
+    }
+    rig.overran = true;
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["overload"]);
+    rig.cycle();
+    // It lasts for as long as they are in the window.
+    rig.overran = false;
+    rig.send(Pilot, 0.0, 0.0);
+    assert_eq!(rig.interlocks(), ["overload"]);
+}
+
+#[test]
+fn a_fatal_cause_is_told_in_its_own_cycle() {
+    let mut rig = Rig::disarmed();
+    rig.send(Pilot, 0.0, 0.0);
+    rig.observation.drive_error_count = 2;
+    assert_eq!(rig.interlocks(), ["faulted"]);
 }
 
 #[test]
@@ -199,6 +229,13 @@ fn missing_real_time_forbids_arming_a_real_board_and_stops_no_drive() {
     assert!(refused.causes.contains(Fault::NotRealtime));
 
     let realtime = HousekeepingFlags::REALTIME | HousekeepingFlags::MEMORY_LOCKED;
+    // Half of it is none.
+    for half in [HousekeepingFlags::REALTIME, HousekeepingFlags::MEMORY_LOCKED] {
+        rig.housekeeping(realtime, false);
+        rig.housekeeping(half, true);
+        rig.send(Pilot, 0.0, 0.0);
+        assert_eq!(rig.interlocks(), ["not-realtime"]);
+    }
     rig.housekeeping(realtime, true);
     rig.cycle();
     rig.arm(Pilot);
@@ -335,6 +372,22 @@ fn sources_that_speak_in_vain_are_told_why_nobody_owns() {
     rig.write(Teleop, released);
     rig.send(Pilot, 0.0, 0.0);
     assert!(rig.interlocks().is_empty());
+}
+
+#[test]
+fn only_what_came_in_this_attach_can_have_been_refused_in_it() {
+    let mut rig = Rig::disarmed();
+    rig.send(Pilot, 0.0, 0.0);
+    rig.cycles(60);
+    // The same sequence in a new attach is another command, and this one was refused.
+    let refused = Command { n: 0, sequence: 1, ..rig.command(Pilot, 0.0, 0.0) };
+    rig.inbox.commands[PILOT].generation += 1;
+    rig.write(Pilot, refused);
+    rig.cycles(30);
+    assert_eq!(rig.interlocks(), ["owner-stale", "commands-refused"]);
+    // Before its first command of an attach a source has said nothing.
+    rig.inbox.commands[PILOT] = InboxCommand { generation: 7, ..InboxCommand::default() };
+    assert_eq!(rig.interlocks(), ["owner-stale"]);
 }
 
 #[test]

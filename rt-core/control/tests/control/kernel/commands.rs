@@ -204,6 +204,12 @@ fn throttle_that_flips_at_the_loops_rate_is_refused() {
     assert_eq!(flipped(0, -0.41), Class::Bad);
     assert_eq!(flipped(1, -0.41), Class::GoodAsking);
     assert_eq!(flipped(1, -1.0), Class::GoodAsking);
+    // Half of the range, to the bit.
+    let mut rig = Rig::active(Pilot);
+    rig.send(Pilot, 0.0, 0.5);
+    rig.cycle();
+    rig.send(Pilot, 0.0, -0.5);
+    assert_eq!(class(&rig.cycle(), Pilot), Class::GoodAsking);
     // What has expired asks for nothing: there is nothing to jump from.
     for (valid_us, expected) in [(2500, Class::Bad), (1500, Class::GoodAsking)] {
         let mut rig = Rig::active(Pilot);

@@ -4,8 +4,10 @@ use super::has_rule;
 use crate::support::{Rig, is_dead};
 use Source::Pilot;
 use rt_wire::{
-    LimitsFlags, Microseconds, Mode, OperatorKind, Outcome, PulseFlags, Rule, RuleSet, Source,
+    LimitsFlags, Microseconds, Mode, MonoNs, OperatorKind, Outcome, PulseFlags, Rule, RuleSet,
+    Source, fnv1a,
 };
+use zerocopy::IntoBytes;
 
 #[test]
 fn boot_leads_to_disarmed_and_only_an_arm_request_leads_to_driving() {
@@ -118,4 +120,37 @@ fn points_are_followed_as_their_time_comes() {
     assert_eq!(asked[0], 0.0, "before its first point a command asks for nothing");
     assert_eq!((asked[1], asked[10], asked[11], asked[28]), (0.1, 0.1, 0.2, 0.2));
     assert_eq!((asked[29], asked[39]), (0.3, 0.3));
+}
+
+#[test]
+fn a_keyframe_names_its_build_its_limits_and_its_cycle() {
+    let mut rig = Rig::new();
+    let boot = *rig.kernel.state();
+    assert_eq!((boot.build_id, boot.cycle_index, boot.mono_ns), (7, 0, MonoNs(0)));
+    assert_eq!(boot.config_hash, fnv1a(0, rig.kernel.limits().as_bytes()));
+    rig.cycles(3);
+    let state = rig.kernel.state();
+    assert_eq!((state.build_id, state.cycle_index), (7, rig.release.cycle_index));
+    assert_eq!(state.mono_ns, rig.now());
+}
+
+#[test]
+fn a_throttle_without_a_single_level_is_neutral_and_no_division_by_nothing() {
+    let mut rig = Rig::with(|limits| limits.level_max = 0).booted().armed(Pilot);
+    let outcome = rig.drive(Pilot, 0.0, 1.0, 100);
+    assert_eq!((outcome.level, outcome.setpoint.throttle.to_bits()), (0, 0));
+    assert_eq!(outcome.pulses.throttle, Microseconds(1500));
+}
+
+#[test]
+fn a_reverse_that_is_given_up_stays_reverse_until_neutral() {
+    let mut rig = Rig::active(Pilot);
+    rig.drive(Pilot, 0.0, -0.3, 100);
+    for level in (0..100).rev() {
+        let outcome = rig.drive(Pilot, 0.0, 0.0, 1);
+        assert_eq!(outcome.pulses.throttle, Microseconds(1500 - level as u16));
+    }
+    // At neutral too: what asks for nothing turns nothing.
+    assert_eq!(rig.drive(Pilot, 0.0, 0.0, 1).level, 0);
+    assert_eq!(rig.kernel.state().reverse, 1);
 }

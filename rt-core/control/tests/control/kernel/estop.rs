@@ -4,7 +4,7 @@ use super::Event;
 use crate::support::{Rig, is_dead};
 use Source::{Inference, Pilot};
 use rt_wire::{
-    CommandFlags, Fault, FaultSet, HousekeepingFlags, Limits, LineSet, Microseconds, Mode,
+    CommandFlags, Fault, FaultSet, HousekeepingFlags, Limits, LineSet, Microseconds, Mode, MonoNs,
     OperatorKind, Raw, Source, Validity,
 };
 
@@ -34,12 +34,17 @@ fn estop_stays_latched_until_released_and_reset_and_leads_to_no_motion() {
 
 #[test]
 fn every_way_to_ask_for_an_estop_works_in_every_mode() {
-    let ways: [(Fault, Event); 6] = [
+    let ways: [(Fault, Event); 7] = [
         (Fault::EstopLine, |rig| rig.set_line(LineSet::ESTOP_A_OPEN, true)),
         (Fault::EstopLine, |rig| {
             rig.observation.lines.validity = Raw::new(Validity::Failed);
         }),
         (Fault::EstopOperator, |rig| rig.inbox.estop.sequence += 1),
+        (Fault::EstopOperator, |rig| {
+            // Not in its own slot, and old: stopping is never too late.
+            rig.operator(OperatorKind::Estop);
+            rig.inbox.operator.mono_ns = MonoNs(1);
+        }),
         (Fault::EstopSource, |rig| {
             // Honoured even in a command that is refused.
             let mut command = rig.command(Inference, f32::NAN, 0.0);
@@ -183,6 +188,15 @@ fn self_test_waits_for_the_seal_and_fails_on_limits_that_make_no_sense() {
         rig.inbox.estop.sequence += 1;
         assert_eq!(rig.cycle().mode.get(), Some(Mode::Fault));
     }
+    // Nor does a car pass that cannot be driven.
+    let mut rig = Rig::new();
+    rig.cycle();
+    rig.observation.drive_error_count = 2;
+    let outcome = rig.cycle();
+    assert_eq!(outcome.mode.get(), Some(Mode::Fault));
+    assert!(
+        [Fault::SelfTestFailed, Fault::DriveWrite].map(|fault| rig.latched(fault)) == [true; 2]
+    );
     let mut rig = Rig::new();
     let timeless = Limits { period_ns: 0, ..*rig.kernel.limits() };
     rig.kernel = rt_control::Kernel::new(&timeless, 7);

@@ -48,6 +48,38 @@ fn a_stale_owner_is_never_replaced_while_driving() {
 }
 
 #[test]
+fn an_owner_that_runs_out_in_the_very_cycle_of_a_claim_is_a_stop_and_no_change_of_owner() {
+    let claim = |mut rig: Rig, latency_ns: u64| {
+        rig.send(Teleop, 0.0, 0.0);
+        let outcome = rig.cycle_after(latency_ns);
+        let told = outcome.causes.contains(Fault::OwnerStale);
+        (outcome.mode.get().unwrap(), outcome.owner.get().unwrap(), told)
+    };
+    let takes_over = (Mode::Active, Teleop, false);
+    let stops = (Mode::SafeStop, Source::None, true);
+    // Its command expires: at 5 ms, and the claim comes in the cycle before that or in that one.
+    for (cycles, expected) in [(2, takes_over), (3, stops)] {
+        let mut rig = Rig::active(Pilot);
+        let expires_at = rig.now().plus(5 * MS);
+        rig.send_edited(Pilot, |command| command.expires_at = expires_at);
+        rig.cycles(cycles);
+        assert_eq!(claim(rig, 20_000), expected, "{cycles} cycles");
+    }
+    // The loop skips releases: it counts one cycle, and by the clock it is 90 ms.
+    for (latency_ms, expected) in [(89, takes_over), (90, stops)] {
+        let mut rig = Rig::active(Pilot);
+        rig.send(Pilot, 0.0, 0.0);
+        rig.cycle();
+        assert_eq!(claim(rig, latency_ms * MS), expected, "{latency_ms} ms");
+    }
+    // One that lets go in that cycle has not run out: it has let go.
+    let mut rig = Rig::active(Pilot);
+    let released = Command { flags: CommandFlags::EMPTY, ..rig.command(Pilot, 0.0, 0.0) };
+    rig.write(Pilot, released);
+    assert_eq!(claim(rig, 20_000), (Mode::SafeStop, Source::None, false));
+}
+
+#[test]
 fn a_person_takes_over_without_a_jump_and_pilot_cannot_take_back() {
     let mut rig = Rig::active(Pilot);
     rig.drive(Pilot, 0.5, 0.5, 300);
@@ -146,6 +178,23 @@ fn an_owner_is_stale_by_the_clock_even_where_releases_are_skipped() {
     assert!(stopped.causes.contains(Fault::OwnerStale));
     assert_eq!(stopped.mode.get(), Some(Mode::SafeStop));
     assert!(cycles < 40, "{cycles}");
+}
+
+#[test]
+fn an_owner_is_stale_by_its_cycles_where_the_clock_would_still_wait() {
+    // Read by a cycle that woke half a millisecond late: by the clock it lives as much longer.
+    let old = |mut rig: Rig| {
+        rig.send(Pilot, 0.0, 0.0);
+        rig.cycle_after(500_000);
+        rig.cycles(89);
+        rig
+    };
+    assert_eq!(old(Rig::disarmed()).interlocks(), ["owner-stale"]);
+    let mut rig = old(Rig::active(Pilot));
+    assert_eq!(rig.mode(), Mode::Active);
+    let stops = rig.cycle();
+    assert_eq!(stops.mode.get(), Some(Mode::SafeStop));
+    assert!(stops.causes.contains(Fault::OwnerStale));
 }
 
 #[test]

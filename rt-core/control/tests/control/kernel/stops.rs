@@ -34,6 +34,8 @@ fn a_disarm_from_pin_operator_or_teleop_ramps_to_neutral_and_ends_disarmed() {
         let ended = rig.cycle();
         assert_eq!(ended.mode.get(), Some(Mode::Disarmed));
         assert!(is_dead(&ended, rig.kernel.limits()) && rig.latched(Fault::DisarmRequested));
+        // It was disarmed: that nobody owns since then is no cause of its own.
+        assert!(!rig.latched(Fault::OwnerReleased) && !rig.latched(Fault::OwnerStale));
     }
     // A disarm of anybody else means nothing.
     let mut rig = Rig::active(Pilot);
@@ -135,4 +137,19 @@ fn a_memory_that_differs_from_its_mirror_is_a_fault() {
     let outcome = rig.cycle();
     assert_eq!(outcome.mode.get(), Some(Mode::Fault));
     assert!(outcome.causes.contains(Fault::KernelMirror));
+}
+
+#[test]
+fn a_memory_of_steering_beyond_full_lock_is_brought_back_by_the_slew_and_never_driven() {
+    for (sign, pulse) in [(1, Microseconds(2000)), (-1, Microseconds(1000))] {
+        let rig = Rig::active(Pilot);
+        let mut keyframe = *rig.kernel.state();
+        keyframe.steering_micro = sign * 2_000_000;
+        // Held, as in every stop.
+        keyframe.mode = Raw::new(Mode::EStopLatched);
+        let mut kernel = rt_control::Kernel::resume(rig.kernel.limits(), &keyframe).unwrap();
+        let outcome = kernel.step(&rig.release, &rig.observation, &rig.inbox);
+        assert_eq!(outcome.pulses.steering, pulse);
+        assert_eq!(kernel.state().steering_micro, sign * 1_990_000);
+    }
 }

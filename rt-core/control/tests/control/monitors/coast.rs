@@ -73,6 +73,17 @@ fn a_runaway_is_found_exactly_where_the_rule_says_so() {
     assert!(tripped > 1000, "{tripped}");
 }
 
+#[test]
+fn a_wheel_at_exactly_its_margin_is_not_above_it() {
+    for (speed, is_above) in [(1000 - FALL + 300, false), (1000 - FALL + 301, true)] {
+        let mut memory = CoastDown::default();
+        for (t, wheel) in [Wheel::MmPerS(1000), Wheel::MmPerS(speed)].into_iter().enumerate() {
+            is_running_away(&mut memory, true, false, wheel, at(t, STEP_MS), &limits());
+        }
+        assert_eq!(memory.above_since != MonoNs(0), is_above, "{speed} mm/s");
+    }
+}
+
 /// Acceleration without drive, at a speed.
 type Accel = fn(f64) -> f64;
 

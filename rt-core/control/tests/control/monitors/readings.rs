@@ -3,13 +3,13 @@
 
 use crate::support::{Dice, MS, limits};
 use rt_control::monitors::wheel::Wheel;
-use rt_control::monitors::{battery, imu, paging, supply, temperature, wheel};
+use rt_control::monitors::{battery, housekeeping, imu, paging, supply, temperature, wheel};
 use rt_wire::{
     Battery, Fault, FaultSet, Housekeeping, Imu, Limits, MonoNs, Power, Raw, Temperature, Validity,
     WheelSpeed,
 };
 
-const NOW: MonoNs = MonoNs(1000 * MS);
+const NOW: MonoNs = MonoNs(3000 * MS);
 const ALL: [Validity; 3] = [Validity::Absent, Validity::Valid, Validity::Failed];
 
 fn only(faults: &[Fault]) -> FaultSet {
@@ -174,5 +174,25 @@ fn a_wheel_speed_is_a_magnitude_or_nothing() {
         assert_eq!(read(speed, Validity::Valid), expected, "{speed}");
         assert_eq!(read(speed, Validity::Absent), Wheel::Unknown);
         assert_eq!(read(speed, Validity::Failed), Wheel::Unknown);
+    }
+}
+
+#[test]
+fn housekeeping_is_silent_from_a_second_after_its_newest_word_on_and_not_before_the_first() {
+    const SECOND_NS: u64 = 1000 * MS;
+    for (sequence, made_at, silent) in [
+        (0, NOW.0, false),
+        (0, 0, false),
+        (1, NOW.0, false),
+        (1, NOW.0 - SECOND_NS + 1, false),
+        (1, NOW.0 - SECOND_NS, false),
+        (1, NOW.0 - SECOND_NS - 1, true),
+        (1, 0, true),
+        (u64::MAX, 0, true),
+        // Made between the wake-up and the copy.
+        (7, NOW.0 + 1, false),
+    ] {
+        let word = Housekeeping { sequence, mono_ns: MonoNs(made_at), ..Housekeeping::default() };
+        assert_eq!(housekeeping::is_silent(&word, NOW), silent, "{word:?}");
     }
 }

@@ -6,7 +6,7 @@ use rt_control::monitors::reset::Press;
 use rt_control::monitors::wheel::Wheel;
 use rt_control::monitors::{burst, dead, dwell, estop, late, output, owner_age, reset, stall};
 use rt_wire::{
-    AcceptedCommand, Arrival, BadBurst, DeadSources, Fault, LATE_WINDOW_CYCLES, LateLadder,
+    AcceptedCommand, Arrival, BadBurst, DeadSources, Fault, LATE_WINDOW_CYCLES, LateLadder, Limits,
     LimitsFlags, LineSet, Lines, MonoNs, Raw, Source, Validity,
 };
 use std::collections::VecDeque;
@@ -98,6 +98,20 @@ fn a_reset_press_counts_when_it_was_seen_whole_and_as_long_as_a_persons() {
         }
     });
     assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
+}
+
+#[test]
+fn a_press_that_begins_at_any_instant_was_seen_to_begin() {
+    let pressed = Lines {
+        set: LineSet::RESET_PRESSED,
+        validity: Raw::new(Validity::Valid),
+        ..Lines::default()
+    };
+    for (now, marked) in [(0, 1), (1, 1), (u64::MAX - 1, u64::MAX - 1), (u64::MAX, u64::MAX - 1)] {
+        let mut since = MonoNs(0);
+        assert_eq!(reset::press(&mut since, &pressed, MonoNs(now), &limits()), Press::None);
+        assert_eq!(since, MonoNs(marked), "{now}");
+    }
 }
 
 #[test]
@@ -246,27 +260,33 @@ fn a_relay_that_contradicts_its_command_for_long_enough_is_broken() {
 
 #[test]
 fn a_stall_is_throttle_that_lasts_while_the_wheel_cannot_be_shown_to_turn() {
-    let mut limits = limits();
-    limits.stall_after_ns = 2 * MS;
     let wheels =
         [Wheel::Unknown, Wheel::Garbage, Wheel::MmPerS(0), Wheel::MmPerS(50), Wheel::MmPerS(51)];
-    let symbols: Vec<_> =
-        wheels.iter().flat_map(|wheel| [0, 149, 150, 500].map(|level| (level, *wheel))).collect();
-    every_sequence(&symbols, 4, |inputs| {
-        let mut since = MonoNs(0);
-        for (t, (level, wheel)) in inputs.iter().enumerate() {
-            let found = stall::is_stalled(&mut since, *level, *wheel, at(t, 1), &limits);
-            let stuck = |(level, wheel): &(u32, Wheel)| {
-                let still = [Wheel::Garbage, Wheel::MmPerS(0), Wheel::MmPerS(50)].contains(wheel);
-                *level >= 150 && still
-            };
-            assert_eq!(found, last_all(&inputs[..=t], 3, stuck), "{inputs:?} at {t}");
-        }
-    });
-    // Without a throttle limit nothing pushes at rest.
-    limits.stall_level = 0;
-    let mut since = MonoNs(1);
-    assert!(!stall::is_stalled(&mut since, 0, Wheel::MmPerS(0), at(9, 1000), &limits));
+    // A direction that may have less than the stall throttle is watched from its cap on.
+    for (stall_level, cap, least) in [
+        (150, 500, 150),
+        (150, 150, 150),
+        (150, 149, 149),
+        (150, 100, 100),
+        (150, 0, 1),
+        (0, 300, 1),
+    ] {
+        let limits = Limits { stall_level, stall_after_ns: 2 * MS, ..limits() };
+        let levels = [0, least - 1, least, 500];
+        let symbols: Vec<_> =
+            wheels.iter().flat_map(|wheel| levels.map(|level| (level, *wheel))).collect();
+        every_sequence(&symbols, 4, |inputs| {
+            let mut since = MonoNs(0);
+            for (t, (level, wheel)) in inputs.iter().enumerate() {
+                let found = stall::is_stalled(&mut since, *level, cap, *wheel, at(t, 1), &limits);
+                let stuck = |(level, wheel): &(u32, Wheel)| {
+                    let turns = [Wheel::Unknown, Wheel::MmPerS(51)].contains(wheel);
+                    *level >= least && !turns
+                };
+                assert_eq!(found, last_all(&inputs[..=t], 3, stuck), "{inputs:?} at {t}");
+            }
+        });
+    }
 }
 
 #[test]
