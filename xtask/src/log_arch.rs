@@ -7,7 +7,7 @@
 //! 3 once the rest was read. Tests: below.
 
 use crate::Answer;
-use crate::workspace::{cargo, output, root, succeeds, target_directory};
+use crate::workspace::{cargo, root, succeeds, target_directory};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -95,8 +95,8 @@ fn read(name: &str, program: &mut Command, continuon: &Path) -> Result<bool, Str
     let begun = Instant::now();
     loop {
         let mut log = Command::new(continuon);
-        log.args(["log", "--json", "--run-dir"]).arg(&folder).stderr(Stdio::null());
-        let judged = output(&mut log).and_then(|text| judge(&text));
+        log.args(["log", "--json", "--run-dir"]).arg(&folder);
+        let judged = told(&mut log).and_then(|text| judge(&text));
         match judged {
             Ok(messages) => {
                 println!("{name}: {messages} messages, each with its file and line");
@@ -115,6 +115,13 @@ fn read(name: &str, program: &mut Command, continuon: &Path) -> Result<bool, Str
         }
         sleep(Duration::from_millis(200));
     }
+}
+
+/// What `continuon log` prints; its complaint where it cannot read, which at first is "nobody there".
+fn told(log: &mut Command) -> Result<String, String> {
+    let output = log.output().map_err(|error| format!("continuon: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
 /// How many messages there are; why not, if one is missing or has no place.

@@ -16,13 +16,13 @@ mod causes;
 mod forward;
 mod global;
 pub mod journal;
+mod queue;
 
 pub use forward::Forwarder;
 
-use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
-use ringbuf::{HeapProd, HeapRb};
-use rt_ring::RingWriter;
+use queue::Sender;
 use rt_ring::sync::{AtomicU64, Ordering};
+use rt_ring::{AttachError, RingWriter};
 use rt_wire::{LogFrame, MonoNs};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -39,12 +39,14 @@ thread_local! {
 }
 
 /// Both ends of a log: `places` frames may wait, and `ring` is where they are told.
-#[must_use]
-pub fn link(places: usize, ring: RingWriter<'static, LogFrame>) -> (FrameWriter, Forwarder) {
-    let (mut queue, mut frames) = HeapRb::new(places).split();
-    // Every page is touched here, so that none is touched for the first time in the loop.
-    while queue.try_push(LogFrame::default()).is_ok() {}
-    frames.clear();
+///
+/// # Errors
+/// [`AttachError`]: the queue cannot be laid out in its own memory, which is a defect.
+pub fn link(
+    places: usize,
+    ring: RingWriter<'static, LogFrame>,
+) -> Result<(FrameWriter, Forwarder), AttachError> {
+    let (queue, frames) = queue::queue(places)?;
     let lost = Arc::new(AtomicU64::new(0));
     let writer = FrameWriter {
         queue,
@@ -54,7 +56,7 @@ pub fn link(places: usize, ring: RingWriter<'static, LogFrame>) -> (FrameWriter,
         depth: 0,
         lost: Arc::clone(&lost),
     };
-    (writer, Forwarder::new(frames, lost, ring))
+    Ok((writer, Forwarder::new(frames, lost, ring)))
 }
 
 /// Says in which cycle the calling thread is: its frames carry it from here on.
@@ -67,7 +69,7 @@ pub fn set_cycle(cycle_index: u64, mono_ns: MonoNs) {
 
 /// The loop thread's end of the log.
 pub struct FrameWriter {
-    queue: HeapProd<LogFrame>,
+    queue: Sender,
     frame: LogFrame,
     used: usize,
     fits: bool,
@@ -97,7 +99,8 @@ impl FrameWriter {
         let end = self.used.saturating_add(bytes.len());
         match self.frame.frame.get_mut(self.used..end) {
             Some(place) => {
-                place.copy_from_slice(bytes);
+                // Byte for byte: of two slices no optimiser knows that they are equally long.
+                place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
                 self.used = end;
             }
             None => self.fits = false,
@@ -108,7 +111,7 @@ impl FrameWriter {
         self.depth = self.depth.saturating_sub(1);
         let is_whole = self.depth == 0 && self.fits;
         self.frame.bytes = u32::try_from(self.used).unwrap_or(0);
-        if !is_whole || self.queue.try_push(self.frame).is_err() {
+        if !is_whole || !self.queue.send(&self.frame) {
             self.frame.lost = self.frame.lost.saturating_add(1);
             // ORDER: pairs with the load in forward: whoever sees this count also sees every frame
             // that was queued before the loss.

@@ -150,7 +150,7 @@ pub fn run_board<B: Board + Send + 'static>(
         topics::LOG.depth as usize,
         segments.identity(&topics::LOG),
     )?;
-    let (frames, forwarder) = log::link(log::FRAMES_WAITING_MAX, log_ring);
+    let (frames, forwarder) = log::link(log::FRAMES_WAITING_MAX, log_ring)?;
     let (outlets, inlets) = inlets::link();
     let timing = robot.file().timing.clone();
     let mut housekeeper =

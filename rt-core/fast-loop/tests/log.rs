@@ -33,7 +33,7 @@ fn segment(depth: usize) -> (RingWriter<'static, LogFrame>, RingReader<'static, 
 /// Gives this thread a log of so many places.
 fn log_of(places: usize, depth: usize) -> (Forwarder, RingReader<'static, LogFrame>) {
     let (ring, reader) = segment(depth);
-    let (writer, forwarder) = log::link(places, ring);
+    let (writer, forwarder) = log::link(places, ring).expect("laid out");
     writer.install();
     (forwarder, reader)
 }
@@ -137,7 +137,7 @@ fn a_sealed_thread_logs_and_every_message_is_told_or_counted_however_small_the_q
     const MESSAGES: u64 = 100_000;
     for places in [1, 2, 64, 4096] {
         let (ring, mut reader) = segment(1 << 18);
-        let (writer, mut forwarder) = log::link(places, ring);
+        let (writer, mut forwarder) = log::link(places, ring).expect("laid out");
         let logger = thread::spawn(move || {
             writer.install();
             sealed_alloc::seal();

@@ -15,7 +15,7 @@ fn what_a_thread_without_a_log_says_is_dropped_and_counted() {
     let ring = RingWriter::create(words, 64, identity).expect("large enough");
     let mut reader =
         RingReader::<LogFrame>::attach_from_oldest(words, LogFrame::LAYOUT_HASH).expect("laid out");
-    let (writer, mut forwarder) = log::link(8, ring);
+    let (writer, mut forwarder) = log::link(8, ring).expect("laid out");
     writer.install();
     let strangers: Vec<_> = (0..4)
         .map(|_| thread::spawn(|| (0..250).for_each(|n| defmt::info!("stranger {=u64}", n))))

@@ -53,7 +53,7 @@ fn segment() -> Result<Segment> {
 fn cost(bench: &Bench) -> Result<Vec<Row>> {
     let batches = bench.pick(2_000, 20_000);
     let (ring, _reader) = segment()?;
-    let (writer, mut forwarder) = log::link(FRAMES_WAITING_MAX, ring);
+    let (writer, mut forwarder) = log::link(FRAMES_WAITING_MAX, ring)?;
     writer.install();
     let (mut two, mut mode) = (Pairs::default(), Pairs::default());
     for turn in 1..=bench.alternations {
@@ -120,7 +120,7 @@ fn flood(bench: &Bench) -> Result<Vec<Row>> {
     let seconds = bench.pick(3, 60);
     let cycles = seconds * 1_000_000_000 / PERIOD_NS;
     let (ring, reader) = segment()?;
-    let (writer, forwarder) = log::link(FRAMES_WAITING_MAX, ring);
+    let (writer, forwarder) = log::link(FRAMES_WAITING_MAX, ring)?;
     let (logged_all, forwarded_all) = (AtomicBool::new(false), AtomicBool::new(false));
     let told = thread::scope(|scope| -> Result<Told> {
         let reading = scope.spawn(|| read(reader, &forwarded_all));

@@ -4,18 +4,19 @@
 use super::integrity::Integrity;
 use super::{ATTACHES_MAX, Facts, Housekeeper, Link, Uids, causes, place};
 use crate::counters::Counters;
+use crate::gate::LastWord;
 use crate::inlets;
 use crate::log;
 use crate::realtime::Granted;
 use rt_board::{DriveError, Watchdog};
 use rt_config::Robot;
 use rt_ring::sync::{AtomicU64, Ordering};
-use rt_ring::{RingWriter, SlotWriter};
+use rt_ring::{Read, RingReader, RingWriter, SlotWriter};
 use rt_shm::{Rules, RunDir, Segments};
 use rt_wire::topics::{self, COMMANDS, HEARTBEATS, Topic};
 use rt_wire::{
-    Fault, FaultSet, HousekeepingFlags, KernelState, Limits, Mode, MonoNs, Outcome, Raw, Record,
-    Sign, SimPins, Source, Telemetry,
+    Fault, FaultSet, HousekeepingFlags, KernelState, Limits, LogFrame, Mode, MonoNs, Outcome, Raw,
+    Record, Sign, SimPins, Source, Telemetry,
 };
 use std::sync::{Arc, Mutex};
 
@@ -128,13 +129,36 @@ fn robot() -> Robot {
 
 /// Housekeeping of a loop that does not run.
 fn housekeeper(segments: Segments, watchdog: Option<Box<dyn Watchdog>>) -> Housekeeper {
+    with_a_log(segments, watchdog).0
+}
+
+/// The same, with the end of its log that the loop would have.
+fn with_a_log(
+    segments: Segments,
+    watchdog: Option<Box<dyn Watchdog>>,
+) -> (Housekeeper, log::FrameWriter) {
     let dir = tempfile::tempdir().expect("a folder");
     let lock = RunDir::create(dir.path()).expect("a run directory").lock().expect("free");
     let words = segments.words(&topics::LOG).expect("ours");
     let depth = topics::LOG.depth as usize;
     let ring = RingWriter::create(words, depth, segments.identity(&topics::LOG));
-    let (_, log) = log::link(1, ring.expect("large enough"));
-    Housekeeper::open(&robot(), segments, &lock, inlets::link().0, log, watchdog).expect("opens")
+    let (frames, log) = log::link(1, ring.expect("large enough")).expect("laid out");
+    let opened = Housekeeper::open(&robot(), segments, &lock, inlets::link().0, log, watchdog);
+    (opened.expect("opens"), frames)
+}
+
+#[test]
+fn what_the_loop_logged_last_is_told_before_its_end_is() {
+    let segments = segments(&robot());
+    let words = segments.words(&topics::LOG).expect("ours");
+    let (mut housekeeper, frames) = with_a_log(segments, None);
+    let mut told =
+        RingReader::<LogFrame>::attach_from_oldest(words, LogFrame::LAYOUT_HASH).expect("laid out");
+    frames.install();
+    defmt::info!("the last word");
+    assert!(matches!(told.read(), Read::Empty));
+    housekeeper.close(&facts(), LastWord { cycles: 0, safe: true });
+    assert!(matches!(told.read(), Read::Record { sequence: 1, .. }));
 }
 
 #[test]
@@ -159,7 +183,13 @@ fn watchdog_is_fed_only_while_cycles_advance_and_required_heartbeats_are_on_time
 
 /// What the loop is told in the look at `now`.
 fn told(housekeeper: &mut Housekeeper, now: MonoNs) -> HousekeepingFlags {
-    let facts = Facts {
+    housekeeper.check_memory(now);
+    housekeeper.tell_loop(&facts());
+    housekeeper.word.flags
+}
+
+fn facts() -> Facts {
+    Facts {
         granted: Granted::default(),
         memory_locked: false,
         dma_latency: false,
@@ -169,10 +199,7 @@ fn told(housekeeper: &mut Housekeeper, now: MonoNs) -> HousekeepingFlags {
         tid: 0,
         build_id: 7,
         neutral_at: START,
-    };
-    housekeeper.check_memory(now);
-    housekeeper.tell_loop(&facts);
-    housekeeper.word.flags
+    }
 }
 
 const SECOND: u64 = 1_000_000_000;

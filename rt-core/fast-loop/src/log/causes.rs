@@ -56,6 +56,7 @@ causes! {
     BatteryWarn
     UndervoltageSeen
     ResetStuck
+    HousekeepingSilent
 }
 
 impl From<FaultSet> for Causes {

@@ -4,8 +4,7 @@
 //! It must never make the loop wait: it only takes. Shown by: `tests/log/`.
 
 use super::REFUSED;
-use ringbuf::HeapCons;
-use ringbuf::traits::{Consumer as _, Observer as _};
+use super::queue::Taker;
 use rt_ring::RingWriter;
 use rt_ring::sync::{AtomicU64, Ordering};
 use rt_wire::{LogFrame, MonoNs};
@@ -13,7 +12,7 @@ use std::sync::Arc;
 
 /// The queue's other end, and the segment.
 pub struct Forwarder {
-    frames: HeapCons<LogFrame>,
+    frames: Taker,
     lost: Arc<AtomicU64>,
     ring: RingWriter<'static, LogFrame>,
     told_lost: u64,
@@ -23,7 +22,7 @@ pub struct Forwarder {
 
 impl Forwarder {
     pub(super) fn new(
-        frames: HeapCons<LogFrame>,
+        frames: Taker,
         lost: Arc<AtomicU64>,
         ring: RingWriter<'static, LogFrame>,
     ) -> Self {
@@ -39,8 +38,8 @@ impl Forwarder {
         // ORDER: pairs with the store in FrameWriter::end.
         let lost = self.lost.load(Ordering::Acquire);
         // Those that are there now: a loop that logs without end does not hold housekeeping.
-        for _ in 0..self.frames.occupied_len() {
-            if let Some(frame) = self.frames.try_pop() {
+        for _ in 0..self.frames.waiting() {
+            if let Some(frame) = self.frames.take() {
                 self.publish(frame);
             }
         }

@@ -132,6 +132,9 @@ fn a_start_that_fails_leaves_no_bus_task_running() {
     let found = thread::spawn(move || process(opened)).join().expect("no panic of this thread");
     let told = found.expect_err("its loop has ended").to_string();
     assert_eq!(told, "loop thread: it ended before its first cycle");
-    assert_eq!(device.holders(), 1, "the task is gone, and its thread with it");
+    // Its thread parks behind its filter for good; what it must not do is ask the device again.
+    let asked = device.wire().asked;
+    thread::sleep(Duration::from_millis(30));
+    assert_eq!(device.wire().asked, asked, "the task rests");
     assert_eq!(device.wire().steering, NEUTRAL, "its last pass brought the safe pulses");
 }
