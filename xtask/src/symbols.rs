@@ -77,7 +77,8 @@ pub(crate) fn run(args: &Args) -> Answer {
         Some(file) => file.clone(),
         None => {
             let build = ["build", "--quiet", "-p", "fast-loop", "--profile", &args.profile];
-            if !succeeds(cargo().args(build))? {
+            // As it ships: who plants bugs asks for incremental builds, which cannot be optimised as a whole.
+            if !succeeds(cargo().args(build).env("CARGO_INCREMENTAL", "0"))? {
                 return Err("the build failed: see above".to_owned().into());
             }
             target_directory()?.join(&args.profile).join("fast-loop")
