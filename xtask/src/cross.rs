@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Answer {
     for binary in binaries(&metadata()?) {
         is_yes &= fits(&target.join(GNU).join("release").join(&binary), &binary, None)?;
     }
-    let mut tests = gnu(cargo().args(["test", "--release", "--target", GNU]));
+    let mut tests = gnu(cargo().args(["test", "--quiet", "--release", "--target", GNU]));
     tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", format!("{emulator} -L {SYSTEM}"));
     tests.args(["--lib", "--tests"]).args(TESTED.iter().flat_map(|name| ["-p", name]));
     let tested = succeeds(&mut tests)?;
