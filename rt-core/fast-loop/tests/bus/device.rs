@@ -73,11 +73,6 @@ impl Device {
         wire.asked
     }
 
-    /// How many hold it: a test, and its task while that lives.
-    pub(crate) fn holders(&self) -> usize {
-        Arc::strong_count(&self.0)
-    }
-
     /// Waits until the device has been asked `times` times; all runs before that one are over then.
     pub(crate) fn is_asked(&self, times: u64) {
         let mut wire = self.wire();

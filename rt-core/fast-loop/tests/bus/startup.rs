@@ -15,6 +15,7 @@ use rt_wire::{MonoNs, Observation, PulseFrame, Validity};
 use std::os::unix::thread::JoinHandleExt as _;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// What the loop saw: cycles begun, and the IMU of the last of them.
 type Seen = Arc<(Mutex<(u64, Observation)>, Condvar)>;
