@@ -47,10 +47,12 @@ const CRATES: [&str; 11] = [
 const UNMANGLED: [&str; 4] =
     ["_defmt_acquire", "_defmt_release", "_defmt_write", "_defmt_timestamp"];
 
+/// Profile of what ships.
+pub(crate) const PROFILE: &str = "flash";
+
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask symbols                          build fast-loop as it ships, and judge it
-  cargo xtask symbols --profile release        as the tests run it
   cargo xtask symbols target/flash/fast-loop   judge this file as it is
   cargo xtask symbols --json";
 
@@ -60,9 +62,6 @@ Examples:
 pub(crate) struct Args {
     /// An executable that is there already; without it, fast-loop is built.
     file: Option<PathBuf>,
-    /// Profile that it is built with.
-    #[arg(long, default_value = "flash", value_parser = ["flash", "release"])]
-    profile: String,
     /// Only build it: what `cargo xtask sabotage` asks before it trusts a no.
     #[arg(long)]
     no_run: bool,
@@ -81,12 +80,12 @@ pub(crate) fn run(args: &Args) -> Answer {
         }
         Some(file) => file.clone(),
         None => {
-            let build = ["build", "--quiet", "-p", "fast-loop", "--profile", &args.profile];
+            let build = ["build", "--quiet", "-p", "fast-loop", "--profile", PROFILE];
             // As it ships: who plants bugs asks for incremental builds, which cannot be optimised as a whole.
             if !succeeds(cargo().args(build).env("CARGO_INCREMENTAL", "0"))? {
                 return Err("the build failed: see above".to_owned().into());
             }
-            target_directory()?.join(&args.profile).join("fast-loop")
+            target_directory()?.join(PROFILE).join("fast-loop")
         }
     };
     if args.no_run {

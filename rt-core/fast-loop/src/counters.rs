@@ -4,6 +4,7 @@
 //! to the end (it is parked), so that the loop makes no system call for it.
 
 use std::fs;
+use std::io;
 
 /// Counters of one thread since it began, or differences of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,12 +20,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Of thread `tid` of this process, from /proc; `None` when it has gone.
-    #[must_use]
-    pub fn of_thread(tid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).ok()?;
-        let status = fs::read_to_string(format!("/proc/self/task/{tid}/status")).ok()?;
-        Self::parse(&stat, &status)
+    /// Of thread `tid` of this process, from /proc.
+    ///
+    /// # Errors
+    /// The thread has gone, or /proc cannot be read.
+    pub fn of_thread(tid: u32) -> io::Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat"))?;
+        let status = fs::read_to_string(format!("/proc/self/task/{tid}/status"))?;
+        Self::parse(&stat, &status).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     fn parse(stat: &str, status: &str) -> Option<Self> {
@@ -100,6 +103,6 @@ mod tests {
 
     #[test]
     fn thread_that_has_gone_has_no_counters() {
-        assert_eq!(Counters::of_thread(u32::MAX), None);
+        assert!(Counters::of_thread(u32::MAX).is_err());
     }
 }

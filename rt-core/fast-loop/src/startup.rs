@@ -100,7 +100,6 @@ pub fn run(options: &Options) -> Result<Ended, StartError> {
     match robot.file().board {
         rt_config::Board::Sim => {
             let lock = RunDir::create(&options.run_dir)?.lock()?;
-            tell_program(&lock);
             let segments = Segments::create(&robot.file().name, true, false)?;
             let pins = SlotWriter::create(
                 segments.words(&topics::SIM_PINS)?,
@@ -155,6 +154,7 @@ pub fn run_board<B: Board + Send + 'static>(
     let timing = robot.file().timing.clone();
     let mut housekeeper =
         Housekeeper::open(robot, segments, lock, outlets, forwarder, opened.watchdog)?;
+    tell_program(lock);
 
     let locked = realtime::lock_memory(LOCKED_BYTES);
     let spin = Spin::new(&timing);
@@ -203,18 +203,21 @@ pub fn run_board<B: Board + Send + 'static>(
     let filtered = names.and_then(|names| told_filter(&names, entered, filter::holds(tid)));
     let dma_latency = realtime::hold_dma_latency();
     let resident = resident::make_resident();
-    // Asleep at the gate: whatever it does from here on is counted.
-    let Some(before) = Counters::of_thread(tid) else {
-        stop_bus(bus);
-        return Err(too_soon());
-    };
-    gate.open();
-
     let lacks = [&locked, &resident].map(|had| had.as_ref().err());
     let more = [dma_latency.as_ref().err(), filtered.as_ref().err()];
     for lack in granted.lacks.iter().chain(lacks.into_iter().chain(more).flatten()) {
         say(lack);
     }
+    // Asleep at the gate: whatever it does from here on is counted, and nothing runs uncounted.
+    let before = match Counters::of_thread(tid) {
+        Ok(before) => before,
+        Err(error) => {
+            stop_bus(bus);
+            let what = "counters of the loop thread";
+            return Err(StartError::System { what, why: in_words(error) });
+        }
+    };
+    gate.open();
     say(first_screen(robot, &granted, locked.is_ok()));
     if let Ok(words) = &filtered {
         say(words);

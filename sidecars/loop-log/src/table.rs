@@ -4,6 +4,7 @@
 //! and line come from the DWARF entries of the same symbols. Decoding is defmt-decoder's.
 
 use crate::saved::{self, Saved};
+use object::Object as _;
 use rt_wire::{LogFrame, fnv1a};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +100,14 @@ pub enum TableError {
     NoTable(String),
 }
 
+/// Names a build as the loop does: the first eight bytes of the linker's id, or a hash over all of it.
+fn build_id(elf: &[u8]) -> u64 {
+    let file = object::File::parse(elf).ok();
+    let id = file.as_ref().and_then(|file| file.build_id().ok().flatten());
+    let first = id.and_then(|id| id.first_chunk::<8>().copied());
+    first.map_or_else(|| fnv1a(0, elf), u64::from_be_bytes)
+}
+
 /// Messages by number.
 pub struct MessageTable {
     table: defmt_decoder::Table,
@@ -139,7 +148,7 @@ impl MessageTable {
         let kept = Saved::read(elf).map_err(no_table)?;
         let Saved { build_id, places } = match kept {
             Some(kept) => kept,
-            None => Saved { build_id: fnv1a(0, elf), places: places(elf, &table)? },
+            None => Saved { build_id: build_id(elf), places: places(elf, &table)? },
         };
         let saved =
             saved::write(elf, &Saved { build_id, places: places.clone() }).map_err(no_table)?;
@@ -153,7 +162,7 @@ impl MessageTable {
         &self.saved
     }
 
-    /// The build whose frames it reads: the hash of its executable.
+    /// The build whose frames it reads, as the loop itself names it (decision 018).
     #[must_use]
     pub const fn build_id(&self) -> u64 {
         self.build_id

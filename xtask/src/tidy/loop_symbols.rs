@@ -7,31 +7,17 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Profiles whose executable is looked at, the one that ships first.
-const PROFILES: [&str; 2] = ["flash", "release"];
-
 pub(crate) fn check(tree: &Tree) -> Result<(String, Vec<Finding>), String> {
-    let target = target_directory()?;
-    let newest = newest_source(tree);
-    let mut told = Vec::new();
-    let mut findings = Vec::new();
-    for profile in PROFILES {
-        let file = target.join(profile).join("fast-loop");
-        // An older one is of other sources: it would fail, or pass, for them.
-        if changed_at(&file).is_none_or(|built| Some(built) < newest) {
-            continue;
-        }
-        let judged = symbols::judge(&file)?;
-        told.push(format!("{profile}: {}", judged.as_text()));
-        let place = format!("{profile}/fast-loop");
-        findings.extend(judged.wrongs.iter().map(|wrong| Finding::new(&place, 0, wrong)));
+    let file = target_directory()?.join(symbols::PROFILE).join("fast-loop");
+    // An older one is of other sources: it would fail, or pass, for them.
+    if changed_at(&file).is_none_or(|built| Some(built) < newest_source(tree)) {
+        let none = "no fast-loop of these sources is built (`cargo xtask symbols` builds one)";
+        return Ok((none.to_owned(), Vec::new()));
     }
-    if told.is_empty() {
-        told.push(
-            "no fast-loop of these sources is built (`cargo xtask symbols` builds one)".to_owned(),
-        );
-    }
-    Ok((told.join("\n      "), findings))
+    let judged = symbols::judge(&file)?;
+    let place = format!("{}/fast-loop", symbols::PROFILE);
+    let findings = judged.wrongs.iter().map(|wrong| Finding::new(&place, 0, wrong)).collect();
+    Ok((judged.as_text(), findings))
 }
 
 /// When anything that fast-loop is built from last changed.
