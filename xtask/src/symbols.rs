@@ -7,12 +7,13 @@
 //! It begins at `Loop::cycles`, one instance for each board, and follows the machine code of the file
 //! itself (`executable/`). Planted bugs: `tests/sabotage/symbols-*.patch`. Tests: below.
 
-use crate::executable::Executable;
 use crate::executable::graph::{Node, Reached, reach};
+use crate::executable::{Executable, LOOP_CODE};
 use crate::workspace::{cargo, succeeds, target_directory};
 use crate::{Answer, Problem};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Names from elsewhere that the loop may call, each with its reason.
@@ -108,6 +109,7 @@ pub(crate) struct Judged {
     imports: BTreeSet<String>,
     indirect_calls: usize,
     jump_tables: usize,
+    placement: Placement,
     /// A sentence for each thing that must not be reached, with the way to it.
     pub(crate) wrongs: Vec<String>,
 }
@@ -188,8 +190,13 @@ impl Judged {
             imports: BTreeSet::new(),
             indirect_calls: 0,
             jump_tables: 0,
+            placement: Placement::of(executable, reached),
             wrongs: Vec::new(),
         };
+        judged.wrongs.extend(judged.placement.outside.iter().map(|start| {
+            let way = way(&Node::Function(*start));
+            format!("`{}` lies outside {LOOP_CODE}; reached by\n             {way}", name(start))
+        }));
         for node in reached.nodes() {
             if let Some(why) = why_not(executable, node) {
                 judged.wrongs.push(format!("{why}; reached by\n             {}", way(node)));
@@ -224,6 +231,7 @@ impl Judged {
             let used = if self.imports.contains(name) { "calls " } else { "unused" };
             lines.push(format!("      {used}  {name:17} {reason}"));
         }
+        lines.push(format!("      {}", self.placement.in_words()));
         let wrongs = self.wrongs.iter().map(|wrong| format!("      NO  {wrong}"));
         lines.extend(wrongs);
         if self.wrongs.is_empty() {
@@ -246,8 +254,59 @@ impl Judged {
             "allowed": allowed,
             "indirect_calls_accounted_for": self.indirect_calls,
             "jump_tables": self.jump_tables,
+            "placement": {
+                "section_bytes": self.placement.section.as_ref().map(|at| at.end - at.start),
+                "bytes": self.placement.bytes,
+                "pages": self.placement.pages,
+                "outside": self.placement.outside.len(),
+            },
             "wrong": self.wrongs,
         })
+    }
+}
+
+/// Where the code lies that the loop reaches.
+#[derive(Debug)]
+struct Placement {
+    section: Option<Range<u64>>,
+    /// Bytes of the functions reached, and the pages on which they lie.
+    bytes: u64,
+    pages: usize,
+    /// Functions that lie elsewhere.
+    outside: Vec<u64>,
+}
+
+impl Placement {
+    const PAGE_BYTES: u64 = 4096;
+
+    fn of(executable: &Executable, reached: &Reached) -> Self {
+        let section = executable.loop_code.clone();
+        let functions = reached.looked.keys().filter_map(|start| executable.function_at(*start));
+        let (mut bytes, mut pages, mut outside) = (0, BTreeSet::new(), Vec::new());
+        for function in functions {
+            bytes += function.end - function.start;
+            let last = function.end.saturating_sub(1).max(function.start);
+            pages.extend(function.start / Self::PAGE_BYTES..=last / Self::PAGE_BYTES);
+            let is_inside = section
+                .as_ref()
+                .is_some_and(|at| at.start <= function.start && function.end <= at.end);
+            if !is_inside {
+                outside.push(function.start);
+            }
+        }
+        Self { section, bytes, pages: pages.len(), outside }
+    }
+
+    fn in_words(&self) -> String {
+        let lies = format!("{} bytes of code on {} pages", self.bytes, self.pages);
+        match &self.section {
+            Some(at) => format!(
+                "{lies}, of the {} that {LOOP_CODE} begins at {:#x}",
+                (at.end - at.start) / Self::PAGE_BYTES,
+                at.start
+            ),
+            None => format!("{lies}; there is no {LOOP_CODE}"),
+        }
     }
 }
 

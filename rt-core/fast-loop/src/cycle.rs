@@ -41,6 +41,14 @@ pub struct Loop<B> {
     pub drive_errors: u32,
 }
 
+/// All that a cycle writes but its rings, in whole pages of its own on the loop thread's stack: few pages
+/// to hold, and nothing else on them.
+#[repr(C, align(4096))]
+struct OwnPages<B> {
+    state: Loop<B>,
+    record: Telemetry,
+}
+
 /// What is known of the loop thread when it has ended on purpose.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ended {
@@ -62,12 +70,13 @@ impl<B: Board> Loop<B> {
     /// Runs until housekeeping says that the process shall end and the car stands; then parks. The
     /// thread seals itself, enters the filter, if there is one, and waits at the gate before its first
     /// cycle. `before_seal` runs last before the seal.
-    pub fn run(mut self, filter: Option<&Filter>, gate: &Gate, before_seal: impl FnOnce()) -> ! {
+    pub fn run(self, filter: Option<&Filter>, gate: &Gate, before_seal: impl FnOnce()) -> ! {
         let limits = *self.kernel.limits();
-        let mut record = Telemetry::default();
+        let mut pages = OwnPages { state: self, record: Telemetry::default() };
+        let OwnPages { state, record } = &mut pages;
         // One whole pass without driving: code and data are touched before the first release.
-        self.inlets.copy(&mut record.inbox, &mut self.board);
-        self.board.read(clock::now(), &mut record.observation);
+        state.inlets.copy(&mut record.inbox, &mut state.board);
+        state.board.read(clock::now(), &mut record.observation);
 
         before_seal();
         sealed_alloc::seal();
@@ -77,14 +86,14 @@ impl<B: Board> Loop<B> {
         defmt::info!("sealed: period {=u64} ns, nothing allocates from here on", limits.period_ns);
 
         let grid = Grid::new(clock::now().plus(FIRST_RELEASE_NS).0, limits.period_ns);
-        self.cycles(&mut record, grid);
-        let safe = self.board.safe(clock::now()).is_ok();
+        state.cycles(record, grid);
+        let safe = state.board.safe(clock::now()).is_ok();
         defmt::info!(
             "ended after {=u64} cycles, outputs safe: {=bool}",
-            self.telemetry.published(),
+            state.telemetry.published(),
             safe
         );
-        gate.end(LastWord { cycles: self.telemetry.published(), safe });
+        gate.end(LastWord { cycles: state.telemetry.published(), safe });
         gate::park()
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod x86;
 use object::read::elf::ElfFile64;
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 /// One function as the symbol table has it.
@@ -23,6 +24,9 @@ pub(crate) struct Function {
     /// As a person would write it, without the hash.
     pub(crate) name: String,
 }
+
+/// The section of linker-notes/fast-loop.x in which the loop's code lies.
+pub(crate) const LOOP_CODE: &str = ".text.loop";
 
 /// Bytes that stand at an address.
 struct Section {
@@ -48,6 +52,8 @@ pub(crate) struct Executable {
     slots: BTreeMap<u64, Slot>,
     /// Where the symbol table says that something begins.
     objects: BTreeSet<u64>,
+    /// Where the linker script puts the loop's code, if it is that script's.
+    pub(crate) loop_code: Option<Range<u64>>,
     /// Loaded where the system likes: then every pointer in its data is a relocation.
     is_movable: bool,
 }
@@ -66,6 +72,9 @@ impl Executable {
         let executable = Self {
             functions: functions(&file),
             sections: sections(&file).map_err(|error| wrong(error.to_string()))?,
+            loop_code: file
+                .section_by_name(LOOP_CODE)
+                .map(|section| section.address()..section.address().saturating_add(section.size())),
             slots: slots(&file),
             objects: file.symbols().map(|symbol| symbol.address()).collect(),
             is_movable: file.kind() == object::ObjectKind::Dynamic,
@@ -230,6 +239,7 @@ impl Executable {
                 .map(|(at, name)| (*at, Slot::Import((*name).to_owned())))
                 .collect(),
             objects: BTreeSet::new(),
+            loop_code: None,
             is_movable: true,
         }
     }
