@@ -7,7 +7,8 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let script = root.join("linker-notes/fast-loop.x");
     println!("cargo:rerun-if-changed={}", script.display());
-    println!("cargo:rustc-link-arg-bin=fast-loop=-Wl,-T,{}", script.display());
+    // Not behind -Wl: a C compiler and a linker that is called by itself both know it.
+    println!("cargo:rustc-link-arg-bin=fast-loop=-T{}", script.display());
     // A message's number is its address: it must be the same wherever the kernel loads the program.
     println!("cargo:rustc-link-arg-bin=fast-loop=-no-pie");
     // defmt's macros read their filter when they are compiled; without it they drop all but errors.
