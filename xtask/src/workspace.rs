@@ -29,16 +29,25 @@ pub(crate) fn succeeds(command: &mut Command) -> Result<bool, String> {
 /// Runs a command and takes what it prints; an error if it does not end with 0.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_owned();
+    let (is_success, text) = said(command)?;
+    if is_success { Ok(text) } else { Err(format!("{}: failed", program.to_string_lossy())) }
+}
+
+/// As [`output`], with whether it succeeded: for a program whose no is an answer too.
+pub(crate) fn said(command: &mut Command) -> Result<(bool, String), String> {
+    let program = command.get_program().to_owned();
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| failed(&program, &error))?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", program.to_string_lossy(), output.status));
-    }
-    String::from_utf8(output.stdout)
-        .map_err(|_not_text| format!("{}: printed no text", program.to_string_lossy()))
+    let is_success = match output.status.code() {
+        Some(code @ (0 | 1)) => code == 0,
+        _ => return Err(format!("{}: {}", program.to_string_lossy(), output.status)),
+    };
+    let text = String::from_utf8(output.stdout)
+        .map_err(|_not_text| format!("{}: printed no text", program.to_string_lossy()))?;
+    Ok((is_success, text))
 }
 
 fn failed(program: &OsStr, error: &std::io::Error) -> String {
