@@ -20,7 +20,9 @@
 
 mod about;
 mod episode;
+mod episode_reader;
 mod layout;
+mod lines;
 mod note;
 mod place;
 mod reader;
@@ -31,6 +33,8 @@ mod storage;
 
 pub use about::About;
 pub use episode::EpisodeWriter;
+pub use episode_reader::{EpisodeError, EpisodeReader};
+pub use lines::LINE_BYTES_MAX;
 pub use note::{Closing, EpisodeNote, Summary};
 pub use place::{Files, episode_id, recording_path};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
