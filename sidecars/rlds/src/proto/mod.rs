@@ -20,12 +20,12 @@ pub use convert::ProtoError;
     reason = "generated from the .proto files, where the words stand"
 )]
 mod generated {
-    pub mod rlds {
+    pub(super) mod rlds {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/continuonxr.rlds.v1.rs"));
         }
     }
-    pub mod continuonbrain {
+    pub(super) mod continuonbrain {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/continuonxr.continuonbrain.v1.rs"));
         }
