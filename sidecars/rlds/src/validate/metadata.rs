@@ -1,7 +1,7 @@
 //! Rules about `metadata.json`, and what the rest of the episode is held against.
 //!
 //! *What it decides.* Who must say who it is, that the mode is also a tag, and that nothing is listed
-//! for everybody before somebody has looked. Shown by: tests/validate.rs.
+//! for everybody before somebody has looked. Shown by: tests/validate.
 
 use super::finding::Findings;
 use super::json::{Json, shown};

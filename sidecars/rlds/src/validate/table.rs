@@ -2,7 +2,7 @@
 //!
 //! *What it decides.* Which keys and types are allowed, and what a wrong key most likely means. The
 //! types of [`schema`](crate::schema) say the same, and stop at the first fault; this table names all
-//! of them. Shown by: tests/shape.rs (both refuse the same).
+//! of them. Shown by: agreement.rs (both refuse the same).
 
 /// How many numbers a list has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

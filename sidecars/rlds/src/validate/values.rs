@@ -2,7 +2,7 @@
 //!
 //! *What it decides.* What the contract demands of a step by itself. *What it must never do.* Depend
 //! on another step, or on whether the rest of the step is right: a rule whose fields are there is
-//! applied. Shown by: tests/validate.rs.
+//! applied. Shown by: tests/validate.
 
 use super::finding::Findings;
 use super::json::{Json, shown};
