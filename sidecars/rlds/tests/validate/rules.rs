@@ -127,7 +127,7 @@ fn shape_rules() -> Vec<Broken> {
         broken(
             "enum",
             "xr_mode",
-            "trainer, workstation, observer or sleep_learning, found `inference`",
+            "trainer, workstation or observer, found `inference`",
             Episode::with_metadata(|metadata| {
                 metadata["xr_mode"] = json!("inference");
                 metadata["tags"][0] = json!("continuon.xr_mode:inference");
