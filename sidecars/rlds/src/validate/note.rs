@@ -38,7 +38,7 @@ pub(crate) fn check(
     }
     match note.text("closing") {
         Some("open") => {
-            let expected = "a closed episode (`continuon rlds fsck --repair` closes it)";
+            let expected = "a closed episode (if its recorder is gone, `continuon rlds fsck --repair` closes it)";
             findings.error("not_closed", "closing", expected, "open");
             // Its counts are from its beginning.
             return;
