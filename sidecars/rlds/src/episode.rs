@@ -400,6 +400,11 @@ impl<S: Storage> EpisodeWriter<S> {
             frame_convention: self.about.frame_convention.clone(),
             start_time_unix_ms: self.about.unix_ms_at(first_at),
             duration_ms: i64::try_from(duration_ns / 1_000_000).unwrap_or(i64::MAX),
+            capabilities: None,
+            owner: None,
+            safety: None,
+            share: None,
+            provenance: None,
         }
     }
 }

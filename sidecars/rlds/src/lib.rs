@@ -13,24 +13,31 @@
 //!   blobs/recording.mcap   every telemetry record and keyframe as raw wire bytes: the truth
 //! ```
 //!
-//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs.
+//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs, tests/schema.rs, tests/proto.rs,
+//! tests/validate.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod about;
 mod episode;
+mod episode_reader;
 mod layout;
+mod lines;
 mod note;
 mod place;
+pub mod proto;
 mod reader;
 mod recording;
 pub mod schema;
 mod steps;
 mod storage;
+pub mod validate;
 
 pub use about::About;
 pub use episode::EpisodeWriter;
+pub use episode_reader::{EpisodeError, EpisodeReader};
+pub use lines::LINE_BYTES_MAX;
 pub use note::{Closing, EpisodeNote, Summary};
 pub use place::{Files, episode_id, recording_path};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};

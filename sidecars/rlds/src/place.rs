@@ -18,6 +18,7 @@ const RESERVE_BYTES: usize = 256 << 10;
 
 pub(crate) const METADATA: &str = "metadata.json";
 pub(crate) const NOTE: &str = "episode.json";
+pub(crate) const STEPS_DIR: &str = "steps";
 const STEPS: &str = "steps/000000.jsonl";
 const RECORDING: &str = "blobs/recording.mcap";
 pub(crate) const RESERVE: &str = "blobs/reserve";

@@ -167,11 +167,12 @@ impl Steps {
         Step {
             observation: observation(record, &self.about),
             action: Action {
-                command: [
+                command: vec![
                     finite(record.outcome.setpoint.steering),
                     finite(record.outcome.setpoint.throttle),
                 ],
                 source: contract_source(record.outcome.owner).to_owned(),
+                ..Action::default()
             },
             is_terminal: false,
             step_metadata: step_metadata(record, &between),
@@ -200,8 +201,8 @@ fn observation(record: &Telemetry, about: &About) -> Observation {
     let (sin, cos) = (seen.pose.yaw_rad / 2.0).sin_cos();
     let end_effector_pose = if is_placed {
         Pose {
-            position: [seen.pose.x_m, seen.pose.y_m, 0.0],
-            orientation_quat: [0.0, 0.0, sin, cos],
+            position: Some([seen.pose.x_m, seen.pose.y_m, 0.0]),
+            orientation_quat: Some([0.0, 0.0, sin, cos]),
             valid: true,
         }
     } else {
@@ -221,7 +222,8 @@ fn observation(record: &Telemetry, about: &About) -> Observation {
             gripper_open: false,
             frame_id: frame_id.clone(),
             joint_velocities: vec![speed_m_per_s],
-            end_effector_twist: [speed_m_per_s, 0.0, 0.0, roll, pitch, yaw],
+            joint_efforts: Vec::new(),
+            end_effector_twist: Some([speed_m_per_s, 0.0, 0.0, roll, pitch, yaw]),
             wall_time_millis: about.unix_ms_at(record.mono_ns),
         },
         glove: Glove::absent(timestamp_nanos),
@@ -233,6 +235,13 @@ fn observation(record: &Telemetry, about: &About) -> Observation {
             ble_rssi: 0,
             glove_sample_rate_hz: 0.0,
         },
+        audio: None,
+        ui_context: None,
+        media: None,
+        dialog: None,
+        world_model: None,
+        command: Vec::new(),
+        segmentation: None,
     }
 }
 
