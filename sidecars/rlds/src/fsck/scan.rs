@@ -125,12 +125,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
     fn run(&mut self) -> Result<(), FsckError> {
         let magic = self.read(0, mcap::MAGIC.len())?;
         if magic != mcap::MAGIC {
-            let at = magic.iter().zip(mcap::MAGIC).position(|(found, expected)| found != expected);
             self.find(0, format!("it begins with {magic:02x?}, expected {:02x?}", mcap::MAGIC));
-            if at.is_some_and(|at| at == 0) && magic.len() == mcap::MAGIC.len() {
-                // Not even its first byte: perhaps it is something else altogether.
-                return self.resume_after(0);
-            }
         }
         self.index.absorb(mcap::MAGIC, []);
         self.at = mcap::MAGIC.len() as u64;
