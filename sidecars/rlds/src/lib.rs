@@ -13,7 +13,8 @@
 //!   blobs/recording.mcap   every telemetry record and keyframe as raw wire bytes: the truth
 //! ```
 //!
-//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs.
+//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs, tests/schema.rs, tests/proto.rs,
+//! tests/validate.rs.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -31,6 +32,7 @@ mod layout;
 mod lines;
 mod note;
 mod place;
+pub mod proto;
 mod reader;
 mod recording;
 mod repair_mark;
@@ -38,6 +40,7 @@ pub mod schema;
 mod snap;
 mod steps;
 mod storage;
+pub mod validate;
 
 pub use about::About;
 pub use episode::{Commit, Committer, Ending, EpisodeWriter, Portion, Standing};

@@ -54,10 +54,23 @@ pub struct Standing {
 }
 
 /// What the last word of an episode is made of.
+#[derive(Clone)]
 pub struct Ending {
+    pub(crate) path: PathBuf,
+    pub(crate) about: About,
     pub(crate) tally: Tally,
     pub(crate) closing: Closing,
     pub(crate) reason: String,
+}
+
+impl Ending {
+    /// The summary of an episode that nobody is left to close: a check will find and close it.
+    #[must_use]
+    pub fn unclosed(self, standing: &Standing) -> Summary {
+        let reason = "the thread that writes it died";
+        let note = note(&self.path, &self.about, &self.tally, standing, Closing::DiskFailed, reason);
+        Summary { path: self.path, note }
+    }
 }
 
 /// Where portions go.

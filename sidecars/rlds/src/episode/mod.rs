@@ -123,8 +123,14 @@ impl<F: FileSystem> EpisodeWriter<Committer<F>> {
 
 impl<C: Commit> EpisodeWriter<C> {
     /// Puts something else in the place of what commits, made of it.
-    pub fn map_commit<D: Commit>(self, make: impl FnOnce(C) -> D) -> EpisodeWriter<D> {
-        EpisodeWriter {
+    ///
+    /// # Errors
+    /// What `make` says.
+    pub fn try_map_commit<D: Commit, E>(
+        self,
+        make: impl FnOnce(C) -> Result<D, E>,
+    ) -> Result<EpisodeWriter<D>, E> {
+        Ok(EpisodeWriter {
             path: self.path,
             about: self.about,
             topics: self.topics,
@@ -135,9 +141,14 @@ impl<C: Commit> EpisodeWriter<C> {
             step_lines_count: self.step_lines_count,
             tally: self.tally,
             pending_loss: self.pending_loss,
-            commit: make(self.commit),
+            commit: make(self.commit)?,
             is_kept: self.is_kept,
-        }
+        })
+    }
+
+    /// What commits.
+    pub fn commit(&self) -> &C {
+        &self.commit
     }
 
     /// Its directory.
@@ -288,7 +299,8 @@ impl<C: Commit> EpisodeWriter<C> {
         }
         self.tally.steps_skipped = self.steps.skipped();
         let last = self.seal();
-        let ending = Ending { tally: self.tally, closing, reason: reason.to_owned() };
+        let (path, about) = (self.path, self.about);
+        let ending = Ending { path, about, tally: self.tally, closing, reason: reason.to_owned() };
         self.commit.finish(last, ending)
     }
 
