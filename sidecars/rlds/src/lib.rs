@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs, tests/schema.rs, tests/proto.rs,
-//! tests/validate.rs.
+//! tests/validate.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,6 +1,6 @@
 //! What the validator says: one finding a fault, and who counts them.
 //!
-//! Shown by: tests/validate.rs, tests/bad_input.rs.
+//! Shown by: tests/validate, tests/bad_input.rs.
 
 use std::fmt;
 

@@ -12,14 +12,18 @@
 //!
 //! The record of an adapter's promotion is a profile of its own: one step, and other metadata. It
 //! loosens nothing for an ordinary episode, which may be neither so short nor of that mode. Shown by:
-//! tests/validate.rs (a wrong and a right example of each rule), tests/bad_input.rs, tests/shape.rs.
+//! tests/validate (an example that breaks
+//! each rule), tests/bad_input.rs, tests/long_line.rs, and agreement.rs beside this file.
 
+#[cfg(test)]
+mod agreement;
 mod finding;
 mod jpeg;
 mod json;
 mod media;
 mod metadata;
 mod note;
+mod parse;
 mod rules;
 mod sequence;
 mod shape;
@@ -102,16 +106,21 @@ pub fn validate(
 ) -> Result<Verdict, Unreadable> {
     let mut findings = Findings::new(tell);
     let metadata = read_json(path, METADATA, &mut findings)?;
-    let said = metadata.as_ref().map(|(_, json)| Said::by(json)).unwrap_or_default();
+    let said = metadata.json().map(Said::by).unwrap_or_default();
     let is_promotion = match profile {
         Profile::Recognised => said.is_promotion,
         Profile::Normal => false,
         Profile::Promotion => true,
     };
     match &metadata {
-        None => missing(METADATA, &mut findings),
-        Some((_, json)) if is_promotion => metadata::check_promotion(json, &mut findings),
-        Some((_, json)) => metadata::check(json, recording_path(path).exists(), &mut findings),
+        Content::Missing => missing(METADATA, &mut findings),
+        Content::Unusable => {}
+        Content::Json { json, .. } if is_promotion => {
+            metadata::check_promotion(json, &mut findings);
+        }
+        Content::Json { json, .. } => {
+            metadata::check(json, recording_path(path).exists(), &mut findings);
+        }
     }
     let sequence = check_steps(path, &mut findings)?;
     findings.look_at(path.display().to_string());
@@ -125,14 +134,14 @@ pub fn validate(
     media::zero_byte_blobs(path, &mut findings)
         .map_err(|source| Unreadable { path: path.join("blobs"), source })?;
     let note = read_json(path, NOTE, &mut findings)?;
-    if let Some((text, json)) = &note {
+    if let Content::Json { text, json } = &note {
         note::check(text, json, &said, &sequence, &mut findings);
     }
     Ok(Verdict {
         steps: sequence.count,
         duration_ns: sequence.duration_ns(),
         is_promotion,
-        lost: note.map(|(_, json)| note::lost(&json)),
+        lost: note.json().map(note::lost),
         errors: findings.errors,
         warnings: findings.warnings,
     })
@@ -142,12 +151,31 @@ fn missing(name: &str, findings: &mut Findings<'_>) {
     findings.error("missing_file", name, "the file", "nothing");
 }
 
-/// A file that is one JSON value. `None` if it is not there, or no JSON, which is told.
+/// A file that is to be one JSON value.
+enum Content {
+    Missing,
+    /// Too long, or no JSON, which has been told.
+    Unusable,
+    Json {
+        text: String,
+        json: Json,
+    },
+}
+
+impl Content {
+    fn json(&self) -> Option<&Json> {
+        match self {
+            Self::Json { json, .. } => Some(json),
+            Self::Missing | Self::Unusable => None,
+        }
+    }
+}
+
 fn read_json(
     episode: &Path,
     name: &str,
     findings: &mut Findings<'_>,
-) -> Result<Option<(String, Json)>, Unreadable> {
+) -> Result<Content, Unreadable> {
     let path = episode.join(name);
     findings.look_at(path.display().to_string());
     let unreadable = |source| Unreadable { path: path.clone(), source };
@@ -157,15 +185,17 @@ fn read_json(
             let limit = (LINE_BYTES_MAX as u64).saturating_add(1);
             file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Missing),
         Err(error) => return Err(unreadable(error)),
     }
     if bytes.len() > LINE_BYTES_MAX {
         too_long("the whole", format!("more than {LINE_BYTES_MAX} bytes"), findings);
-        return Ok(Some((String::new(), Json::Null)));
+        return Ok(Content::Unusable);
     }
-    let parsed = parse(&bytes, "the whole", findings);
-    Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), parsed.unwrap_or(Json::Null))))
+    Ok(match parse(&bytes, "the whole", findings) {
+        Some(json) => Content::Json { text: String::from_utf8_lossy(&bytes).into_owned(), json },
+        None => Content::Unusable,
+    })
 }
 
 /// One JSON value out of bytes; what is wrong with it is told.
@@ -180,19 +210,18 @@ fn parse(bytes: &[u8], field: &str, findings: &mut Findings<'_>) -> Option<Json>
             return None;
         }
     };
-    match Json::parse(text) {
-        Ok(json) => Some(json),
-        Err(wrong) => {
+    parse::parse(text)
+        .map_err(|wrong| {
+            // Of a line, its number is told already.
             let line = if findings.line.is_some() {
                 String::new()
             } else {
                 format!("line {}, ", wrong.line)
             };
-            let found = format!("{} at {line}column {}", wrong.found, wrong.column);
-            findings.error("not_json", field, "JSON", found);
-            None
-        }
-    }
+            let expected = format!("JSON: {} at {line}column {}", wrong.expected, wrong.column);
+            findings.error("not_json", field, expected, wrong.found);
+        })
+        .ok()
 }
 
 fn too_long(field: &str, found: String, findings: &mut Findings<'_>) {

@@ -1,7 +1,7 @@
 //! `episode.json`: how the recording ended, and what is missing from it.
 //!
 //! *What it decides.* Whether the counts there agree with the steps and the metadata. Every count with
-//! `lost` in its name counts. Shown by: tests/validate.rs.
+//! `lost` in its name counts. Shown by: tests/validate.
 
 use std::collections::BTreeMap;
 

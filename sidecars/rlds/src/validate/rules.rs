@@ -1,6 +1,6 @@
 //! The names of the rules, and what each demands. A finding names its rule.
 //!
-//! Shown by: tests/validate.rs (an example that breaks each of them).
+//! Shown by: tests/validate (an example that breaks each of them).
 
 /// Name and demand of each rule.
 pub const RULES: &[(&str, &str)] = &[

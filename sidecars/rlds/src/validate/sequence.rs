@@ -1,7 +1,7 @@
 //! Rules about steps one after the other: time, numbers, shapes, the end, and what the whole holds.
 //!
 //! *What it decides.* What only the sequence can show. *What it must never do.* Remember more of a
-//! step than a few numbers. Shown by: tests/validate.rs.
+//! step than a few numbers. Shown by: tests/validate.
 
 use super::finding::Findings;
 use super::json::{Json, shown};
@@ -81,7 +81,11 @@ impl Sequence {
     fn shapes(&mut self, step: &Json, findings: &mut Findings<'_>) {
         let robot = step.get("observation").and_then(|seen| seen.get("robot_state"));
         let lists = [
-            ("action.command", step.get("action").and_then(|action| action.list("command"))),
+            (
+                "action.command",
+                // None at all is the shape's fault.
+                step.get("action").and_then(|a| a.list("command")).filter(|list| !list.is_empty()),
+            ),
             (
                 "observation.robot_state.joint_positions",
                 robot.and_then(|robot| robot.list("joint_positions")),

@@ -1,7 +1,7 @@
 //! Does a piece of JSON have the keys and types of the table? Every fault of it, with its path.
 //!
 //! *What it decides.* Keys and types, list lengths, choices, and that numbers are finite. *What it
-//! must never do.* Stop at the first fault. Shown by: tests/shape.rs, tests/bad_input.rs.
+//! must never do.* Stop at the first fault. Shown by: agreement.rs, tests/bad_input.rs.
 
 use std::fmt;
 
@@ -199,7 +199,7 @@ fn in_words(kind: Kind) -> String {
 }
 
 /// `trainer, workstation or observer`.
-pub(crate) fn one_of(choices: &[&str]) -> String {
+fn one_of(choices: &[&str]) -> String {
     match choices {
         [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
         _ => choices.concat(),
