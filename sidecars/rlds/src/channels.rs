@@ -10,6 +10,7 @@ use rt_wire::{KernelState, LogFrame, Record, Telemetry};
 use crate::container::chunk::ChunkBuilder;
 use crate::frame;
 use crate::layout::{MESSAGE_ENCODING, SCHEMA_ENCODING, layout_json};
+use crate::proto;
 
 pub(crate) const TELEMETRY_ID: u16 = 1;
 pub(crate) const KEYFRAME_ID: u16 = 2;
@@ -18,6 +19,7 @@ pub(crate) const LOSS_ID: u16 = 4;
 pub(crate) const BATCH_ID: u16 = 5;
 pub(crate) const EVENT_ID: u16 = 6;
 pub(crate) const FRAME_ID: u16 = 7;
+pub(crate) const STEP_ID: u16 = 8;
 
 /// Schema names of what is ours alone.
 pub(crate) const LOSS_SCHEMA: &str = "Loss";
@@ -44,6 +46,9 @@ pub(crate) fn put_all(chunk: &mut ChunkBuilder, robot: &str) -> Result<(), serde
     }
     chunk.schema(FRAME_ID, frame::SCHEMA, frame::ENCODING, &frame::descriptor_set());
     chunk.channel(FRAME_ID, &frames_topic(robot), frame::ENCODING);
+    // The steps once more, for viewers that know no layout of ours.
+    chunk.schema(STEP_ID, proto::STEP_MESSAGE, frame::ENCODING, proto::RLDS_DESCRIPTORS);
+    chunk.channel(STEP_ID, &format!("{robot}.{RLDS_LOGGER}.steps"), frame::ENCODING);
     Ok(())
 }
 

@@ -16,6 +16,7 @@
 
 use std::io::{self, Write};
 
+use prost::Message;
 use rt_wire::{KernelState, LogFrame, MonoNs, Telemetry};
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
@@ -23,13 +24,15 @@ use zerocopy::IntoBytes;
 use crate::about::About;
 use crate::batch::{Batch, Fingerprint};
 use crate::channels::{
-    self, BATCH_ID, EVENT_ID, FRAME_ID, KEYFRAME_ID, LOG_ID, LOSS_ID, TELEMETRY_ID,
+    self, BATCH_ID, EVENT_ID, FRAME_ID, KEYFRAME_ID, LOG_ID, LOSS_ID, STEP_ID, TELEMETRY_ID,
 };
 use crate::container::chunk::{self, ChunkBuilder};
 use crate::container::index::{Fact, Index};
 use crate::container::{FRAME_BYTES, op, put, take};
 use crate::event::Event;
 use crate::frame::Frame;
+use crate::proto::rlds_v1;
+use crate::schema::Step;
 use crate::storage::{Sink, Storage};
 
 /// Recorded time in one chunk at most: what a crash can cost.
@@ -228,6 +231,12 @@ impl RecordingBuilder {
         frame.encode(&mut message);
         self.message(FRAME_ID, frame.sequence, frame.mono_ns, &message);
         self.pending.frames += 1;
+    }
+
+    /// A step that is sure by now, for viewers.
+    pub(crate) fn step(&mut self, at: MonoNs, sequence: u64, step: &Step) {
+        let message = rlds_v1::Step::from(step).encode_to_vec();
+        self.message(STEP_ID, sequence, at, &message);
     }
 
     fn message(&mut self, channel: u16, sequence: u64, at: MonoNs, bytes: &[u8]) {

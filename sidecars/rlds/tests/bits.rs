@@ -1,15 +1,19 @@
 //! Every single flipped bit of a small episode is found, and at the record that it is in.
 
 mod common;
+#[allow(dead_code, reason = "the disk in memory is of use here, the images are not")]
+mod crash;
 
 use common::{ROBOT_JSON, about, cycle, keyframe};
-use rlds::fsck;
+use crash::model::Model;
+use rlds::fsck::check_in;
 use rlds::{Closing, EpisodeWriter};
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-fn small(dir: &Path) -> std::path::PathBuf {
-    let mut episode = EpisodeWriter::create(dir, about(), ROBOT_JSON).unwrap();
+fn small() -> (Model, PathBuf) {
+    let model = Model::new(Path::new("/"));
+    let mut episode =
+        EpisodeWriter::create_in(model.clone(), Path::new("/e"), about(), ROBOT_JSON).unwrap();
     for n in [1, 2, 3, 300, 301] {
         if n == 300 {
             episode.telemetry_lapped(296);
@@ -17,7 +21,8 @@ fn small(dir: &Path) -> std::path::PathBuf {
         episode.telemetry(n, &cycle(n));
     }
     episode.keyframe(1, &keyframe(301));
-    episode.finish(Closing::Clean, "").path
+    let path = episode.finish(Closing::Clean, "").path;
+    (model, path)
 }
 
 /// Where each record of the file begins.
@@ -33,19 +38,18 @@ fn records(bytes: &[u8]) -> Vec<usize> {
 
 #[test]
 fn every_flipped_bit_of_the_recording_is_found_at_its_record() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = small(dir.path());
+    let (disk, path) = small();
     let recording = rlds::recording_path(&path);
-    let whole = fs::read(&recording).unwrap();
+    let whole = disk.read(&recording).unwrap();
     let begins = records(&whole);
-    assert_eq!(fsck::check(&path).unwrap().findings, []);
+    assert_eq!(check_in(&disk, &path).unwrap().findings, []);
     // The magic at the end belongs to the end: what is not there is found at the footer or there.
     let data_end = begins.iter().position(|at| whole[*at] == mcap::records::op::DATA_END).unwrap();
     for bit in 0..whole.len() * 8 {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        fs::write(&recording, &flipped).unwrap();
-        let report = match fsck::check(&path) {
+        disk.put(&recording, flipped);
+        let report = match check_in(&disk, &path) {
             Ok(report) => report,
             Err(error) => panic!("bit {bit} of byte {}: {error}", bit / 8),
         };
@@ -58,22 +62,21 @@ fn every_flipped_bit_of_the_recording_is_found_at_its_record() {
         }
         assert_eq!(report.findings.len(), 1, "byte {}: {:?}", bit / 8, report.findings);
     }
-    fs::write(&recording, &whole).unwrap();
-    assert_eq!(fsck::check(&path).unwrap().findings, []);
+    disk.put(&recording, whole);
+    assert_eq!(check_in(&disk, &path).unwrap().findings, []);
 }
 
 #[test]
 fn every_flipped_bit_of_the_other_files_is_found_at_its_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = small(dir.path());
+    let (disk, path) = small();
     for name in ["metadata.json", "episode.json", "steps/000000.jsonl"] {
         let file = path.join(name);
-        let whole = fs::read(&file).unwrap();
+        let whole = disk.read(&file).unwrap();
         for bit in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            fs::write(&file, &flipped).unwrap();
-            let report = fsck::check(&path).unwrap();
+            disk.put(&file, flipped);
+            let report = check_in(&disk, &path).unwrap();
             let finding = report.findings.first();
             let finding = finding.unwrap_or_else(|| panic!("{name}: bit {bit} is not found"));
             assert_eq!(finding.file, name);
@@ -82,6 +85,6 @@ fn every_flipped_bit_of_the_other_files_is_found_at_its_line() {
                 assert_eq!(finding.line, Some(line + 1), "{finding}");
             }
         }
-        fs::write(&file, &whole).unwrap();
+        disk.put(&file, whole);
     }
 }

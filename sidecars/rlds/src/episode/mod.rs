@@ -202,8 +202,12 @@ impl<C: Commit> EpisodeWriter<C> {
         let recording = &mut self.recording;
         self.events.push(record, |event| tell_event(recording, record.mono_ns, event));
         recording.telemetry(sequence, record);
+        let at = record.mono_ns;
         let (lines, count) = (&mut self.step_lines, &mut self.step_lines_count);
-        self.steps.push(record, |step| append_line(lines, count, step));
+        self.steps.push(record, |step| {
+            recording.step(at, *count, step);
+            append_line(lines, count, step);
+        });
     }
 
     /// Takes one keyframe.
@@ -244,9 +248,14 @@ impl<C: Commit> EpisodeWriter<C> {
             self.tally.not_taken.frames += 1;
             return;
         }
-        self.recording.frame(frame);
+        let recording = &mut self.recording;
+        recording.frame(frame);
+        let at = frame.mono_ns;
         let (lines, count) = (&mut self.step_lines, &mut self.step_lines_count);
-        self.steps.frame(&frame.into(), |step| append_line(lines, count, step));
+        self.steps.frame(&frame.into(), |step| {
+            recording.step(at, *count, step);
+            append_line(lines, count, step);
+        });
     }
 
     /// Counts camera frames that were lost before they came here.
@@ -290,12 +299,16 @@ impl<C: Commit> EpisodeWriter<C> {
                 self.tell_loss(index, next, lost, at);
             }
         }
-        let (lines, count) = (&mut self.step_lines, &mut self.step_lines_count);
-        self.steps.finish(closing.is_terminal(), |step| append_line(lines, count, step));
-        let closed = Event::Closed { closing, reason: reason.to_owned() };
         let at = MonoNs(self.tally.last_mono_ns.max(self.about.start_mono_ns.0));
+        let recording = &mut self.recording;
+        let (lines, count) = (&mut self.step_lines, &mut self.step_lines_count);
+        self.steps.finish(closing.is_terminal(), |step| {
+            recording.step(at, *count, step);
+            append_line(lines, count, step);
+        });
+        let closed = Event::Closed { closing, reason: reason.to_owned() };
         if self.is_kept {
-            tell_event(&mut self.recording, at, &closed);
+            tell_event(recording, at, &closed);
         }
         self.tally.steps_skipped = self.steps.skipped();
         let last = self.seal();
