@@ -152,6 +152,7 @@ pub fn open_episode<'a>(
     attached: impl Into<rlds::Attached<'a>>,
     now: fn() -> MonoNs,
 ) -> io::Result<LiveEpisode> {
-    let episode = rlds::EpisodeWriter::<Committer<HostFiles>>::create(episodes_dir, about, attached)?;
+    let episode =
+        rlds::EpisodeWriter::<Committer<HostFiles>>::create(episodes_dir, about, attached)?;
     episode.try_map_commit(|committer| DiskThread::start(committer, QUEUE_BYTES_MAX, now))
 }

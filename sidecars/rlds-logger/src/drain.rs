@@ -158,7 +158,6 @@ impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>> Drain<T,
 impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>, F: FrameSource>
     Drain<T, K, L, F>
 {
-
     /// Moves what is there into the episode, at most `records_max` telemetry records.
     pub fn drain(&mut self, episode: &mut impl Recorder, records_max: u32) -> Drained {
         self.frames(episode, records_max);
@@ -218,10 +217,7 @@ impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>, F: Frame
         }
     }
 
-    fn next_keyframe(
-        &mut self,
-        episode: &mut impl Recorder,
-    ) -> Option<(u64, KernelState)> {
+    fn next_keyframe(&mut self, episode: &mut impl Recorder) -> Option<(u64, KernelState)> {
         if let Some(early) = self.early.take() {
             return Some(early);
         }

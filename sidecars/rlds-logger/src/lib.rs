@@ -31,6 +31,6 @@ mod writer;
 pub use disk::{DiskThread, LiveEpisode, QUEUE_BYTES_MAX, open_episode};
 pub use drain::{Drain, Drained, FrameRead, FrameSource, NoCamera, Recorder, Source};
 pub use logger::{Args, main};
-pub use supervise::{Observed, judge};
 pub use recover::recover_all;
+pub use supervise::{Observed, judge};
 pub use writer::{Ended, LogWriter, Progress, Session, record_until};

@@ -56,9 +56,8 @@ fn record(
     let (mut telemetry, _keyframes) = rings.writers();
     let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
     let episode = EpisodeWriter::create_in(disk, dir.path(), about(), b"{}").unwrap();
-    let episode = episode
-        .try_map_commit(|committer| DiskThread::start(committer, room_bytes, now))
-        .unwrap();
+    let episode =
+        episode.try_map_commit(|committer| DiskThread::start(committer, room_bytes, now)).unwrap();
     let (end, ended) = mpsc::channel();
     let mut published = 0;
     let look = |progress: Progress| {

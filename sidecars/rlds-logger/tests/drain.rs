@@ -28,11 +28,9 @@ fn recorded(summary: &Summary) -> Vec<Entry> {
 fn sequences(entries: &[Entry]) -> Vec<u64> {
     let sequence = |entry: &Entry| match entry {
         Entry::Telemetry(record) => Some(record.sequence),
-        Entry::Keyframe(_)
-        | Entry::Log(_)
-        | Entry::Loss(_)
-        | Entry::Event(_)
-        | Entry::Frame(_) => None,
+        Entry::Keyframe(_) | Entry::Log(_) | Entry::Loss(_) | Entry::Event(_) | Entry::Frame(_) => {
+            None
+        }
     };
     entries.iter().filter_map(sequence).collect()
 }

@@ -66,8 +66,7 @@ fn kill_often(kills: u64) {
         let after = fs::read(episode.join("steps/000000.jsonl")).unwrap();
         assert!(after.starts_with(&steps[..whole_lines]), "an acknowledged step is lost");
         acknowledged_records += whole_lines;
-        let mut reader =
-            RecordingReader::open(&rlds::recording_path(&episode)).unwrap();
+        let mut reader = RecordingReader::open(&rlds::recording_path(&episode)).unwrap();
         let mut expected = None;
         while let Some(entry) = reader.next_entry().unwrap() {
             if let Entry::Telemetry(record) = entry {
@@ -91,5 +90,7 @@ fn logger(run_dir: &Path) -> Child {
 /// Of several within a second, the newest has the highest number behind its name.
 fn newest(episodes_dir: &Path) -> PathBuf {
     let entries = fs::read_dir(episodes_dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.max_by_key(|path| (fs::metadata(path).unwrap().created().unwrap(), path.clone())).unwrap()
+    entries
+        .max_by_key(|path| (fs::metadata(path).unwrap().created().unwrap(), path.clone()))
+        .unwrap()
 }

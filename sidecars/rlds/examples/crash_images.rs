@@ -1,5 +1,6 @@
 //! Crash images at length: `crash_images IMAGES SEED`, on every core, with what they came to.
 
+#[allow(dead_code, reason = "each program uses its part")]
 #[path = "../tests/crash/mod.rs"]
 mod crash;
 

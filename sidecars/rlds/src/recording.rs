@@ -164,8 +164,7 @@ impl RecordingBuilder {
             bytes: (bytes.len() - metadata_at) as u64,
         };
         piece.facts.push((metadata_at as u64, fact));
-        let create_ns =
-            u64::try_from(about.start_unix_ms).unwrap_or(0).saturating_mul(1_000_000);
+        let create_ns = u64::try_from(about.start_unix_ms).unwrap_or(0).saturating_mul(1_000_000);
         let times_ns = [about.start_mono_ns.0, create_ns];
         let robot = Some((ROBOT_FILE_NAME, "application/json", attached.robot_json));
         let table = attached.log_table.map(|data| (LOG_TABLE_NAME, "application/x-elf", data));

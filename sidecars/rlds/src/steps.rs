@@ -205,9 +205,9 @@ impl Steps {
     fn snap_steps(&mut self, is_end: bool, emit: &mut impl FnMut(&Step)) {
         loop {
             let (snap, between) = (&mut self.snap, &mut self.between);
-            let next = snap.as_mut().and_then(|snap| {
-                snap.next(is_end, |record, lost| between.told(record, lost))
-            });
+            let next = snap
+                .as_mut()
+                .and_then(|snap| snap.next(is_end, |record, lost| between.told(record, lost)));
             let Some(snapped) = next else {
                 return;
             };

@@ -70,7 +70,8 @@ impl Ending {
     #[must_use]
     pub fn unclosed(self, standing: &Standing) -> Summary {
         let reason = "the thread that writes it died";
-        let note = note(&self.path, &self.about, &self.tally, standing, Closing::DiskFailed, reason);
+        let note =
+            note(&self.path, &self.about, &self.tally, standing, Closing::DiskFailed, reason);
         Summary { path: self.path, note }
     }
 }
@@ -279,8 +280,7 @@ impl<F: FileSystem> Commit for Committer<F> {
             self.fail(format!("{METADATA} or {NOTE}: {error}"));
         }
         let (closing, reason) = end(&self.failure);
-        let note =
-            note(&self.path, &self.about, &ending.tally, &self.standing(), closing, &reason);
+        let note = note(&self.path, &self.about, &ending.tally, &self.standing(), closing, &reason);
         Summary { path: self.path, note }
     }
 }

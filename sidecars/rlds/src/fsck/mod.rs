@@ -198,11 +198,8 @@ impl<F: FileSystem> Looked<F> {
         steps.compare(&std::mem::take(&mut derived.lines));
         let mut findings = scan.findings.clone();
         findings.extend(steps.finish()?);
-        let standing = Standing {
-            stored: derived.stored,
-            steps: derived.steps_count,
-            ..Standing::default()
-        };
+        let standing =
+            Standing { stored: derived.stored, steps: derived.steps_count, ..Standing::default() };
         let mut note = note(path, &scan.about, &derived.tally, &standing, closing, &reason);
         if let Some(told) = &told.note {
             keep_what_only_the_recorder_knew(&mut note, told);
@@ -213,7 +210,9 @@ impl<F: FileSystem> Looked<F> {
             keep_what_people_wrote(&mut metadata, told);
         }
         findings.extend(told.findings);
-        findings.extend(told.note.filter(|told| *told != note).map(|told| differs(NOTE, &told.closing)));
+        findings.extend(
+            told.note.filter(|told| *told != note).map(|told| differs(NOTE, &told.closing)),
+        );
         findings.extend(
             told.metadata
                 .filter(|told| *told != metadata)
@@ -223,8 +222,7 @@ impl<F: FileSystem> Looked<F> {
         if closing == Closing::DiskFailed {
             lost.push(format!("the disk failed: {reason}"));
         }
-        let report =
-            FsckReport { path: path.to_owned(), findings, lost, repaired: false, note };
+        let report = FsckReport { path: path.to_owned(), findings, lost, repaired: false, note };
         Ok(Self { recording, scan, metadata, report })
     }
 }
@@ -283,7 +281,10 @@ fn lost(scan: &Scan, note: &EpisodeNote) -> Vec<String> {
         }
     };
     count("telemetry records that the ring overwrote", note.telemetry_lost_ring);
-    count("telemetry records that never reached the disk or were damaged on it", note.telemetry_lost_disk);
+    count(
+        "telemetry records that never reached the disk or were damaged on it",
+        note.telemetry_lost_disk,
+    );
     count("keyframes", note.keyframes_lost);
     count("frames of the loop's log", note.log_frames_lost);
     count("camera frames", note.frames_lost);
@@ -413,10 +414,7 @@ impl<R: Read> StepsInPlace<R> {
                     _ => "it is not the step that the recording makes",
                 };
                 if self.findings.len() < STEP_FINDINGS_MAX {
-                    self.findings.push(Finding {
-                        line: Some(self.line),
-                        ..finding(STEPS, what)
-                    });
+                    self.findings.push(Finding { line: Some(self.line), ..finding(STEPS, what) });
                 }
             }
         }

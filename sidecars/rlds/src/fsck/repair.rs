@@ -7,9 +7,9 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::container::FRAME_BYTES;
 use crate::container::chunk;
 use crate::container::index::{Fact, Index};
-use crate::container::FRAME_BYTES;
 use crate::fsck::derive::Derived;
 use crate::fsck::scan::{Part, Scan};
 use crate::fsck::{FsckError, Looked};
@@ -60,7 +60,9 @@ fn rewrite<F: FileSystem>(
     let mut steps = files.create(&beside(&steps_path))?;
     let recording_path = path.join(RECORDING);
     let mut copy = match with_recording {
-        true => Some(Copy::begin(files.create(&beside(&recording_path))?, scan, &mut looked.recording)?),
+        true => {
+            Some(Copy::begin(files.create(&beside(&recording_path))?, scan, &mut looked.recording)?)
+        }
         false => None,
     };
     let mut derived = Derived::new(&scan.about)?;
@@ -107,10 +109,8 @@ impl<S: Storage> Copy<S> {
                 copy.write(&bytes, facts)?;
             }
             None => {
-                let attached = Attached {
-                    robot_json: &scan.robot_json,
-                    log_table: scan.log_table.as_deref(),
-                };
+                let attached =
+                    Attached { robot_json: &scan.robot_json, log_table: scan.log_table.as_deref() };
                 let (_, piece) = RecordingBuilder::begin(&scan.about, attached)?;
                 copy.write(&piece.bytes, &piece.facts)?;
             }

@@ -15,14 +15,14 @@ use std::io::{Read, Seek, SeekFrom};
 
 use crate::about::About;
 use crate::batch::{Batch, Sequence};
-use crate::container::chunk::{self, ChunkFacts};
+use crate::channels;
+use crate::container::chunk::{self, ChunkBuilder, ChunkFacts};
 use crate::container::index::{Fact, Index, record_at};
 use crate::container::{FRAME_BYTES, RECORD_BYTES_MAX, lz4, op, take};
 use crate::fsck::{Finding, FsckError};
 use crate::place::RECORDING;
 use crate::recording::{
-    ABOUT_NAME, Attached, LOG_TABLE_NAME, ROBOT_FILE_NAME, RecordingBuilder, channel_facts,
-    is_our_header,
+    ABOUT_NAME, LOG_TABLE_NAME, ROBOT_FILE_NAME, RecordingError, channel_facts, is_our_header,
 };
 use crate::repair_mark;
 
@@ -258,8 +258,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
             }
         } else {
             let about = self.about();
-            (self.each)(&self.plain, &about)
-                .map_err(|found| FsckError::Content { at, found })?;
+            (self.each)(&self.plain, &about).map_err(|found| FsckError::Content { at, found })?;
             self.scan.parts.push(Part {
                 at,
                 chunk_bytes: bytes.len() as u64,
@@ -285,10 +284,9 @@ impl<R: Read + Seek> Scanner<'_, R> {
     /// Whether the records in this recording are laid out as this build knows them.
     fn check_channels(&self) -> Result<(), FsckError> {
         let about = self.about();
-        let (_, begin) = RecordingBuilder::begin(&about, Attached::default())?;
-        let ours = begin.facts.iter().filter(|(_, fact)| matches!(fact, Fact::Schema(_)));
-        let theirs = channel_facts(&self.plain).filter(|fact| matches!(fact, Fact::Schema(_)));
-        if ours.map(|(_, fact)| fact.clone()).eq(theirs) {
+        let mut ours = ChunkBuilder::default();
+        channels::put_all(&mut ours, &about.robot).map_err(RecordingError::from)?;
+        if self.plain.starts_with(ours.records()) {
             Ok(())
         } else {
             Err(FsckError::OtherBuild { build_id: about.build_id })
@@ -301,6 +299,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
         let expected = self.index.closing();
         self.scan.has_end = true;
         self.at = self.file_bytes;
+        self.find_in_beginning();
         if !self.scan.findings.is_empty() {
             // What is damaged before it stands in its way; it is made again all the same.
             return Ok(());
@@ -381,8 +380,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
     /// Opcode and length of the record at `at`, if one can begin there and reaches no further than the
     /// file.
     fn frame_at(&mut self, at: u64) -> Result<Option<(u8, usize)>, FsckError> {
-        const KNOWN: [u8; 5] =
-            [op::HEADER, op::METADATA, op::ATTACHMENT, op::CHUNK, op::DATA_END];
+        const KNOWN: [u8; 5] = [op::HEADER, op::METADATA, op::ATTACHMENT, op::CHUNK, op::DATA_END];
         let frame = self.read(at, FRAME_BYTES)?;
         let Some((opcode, length)) = frame.split_first() else {
             return Ok(None);
@@ -431,12 +429,17 @@ impl<R: Read + Seek> Scanner<'_, R> {
         if !self.sequence.is_begun_as_told() {
             self.scan.beginning = None;
         }
+        self.find_in_beginning();
+        Ok(())
+    }
+
+    /// Whether the damage, if no other was found, is in header or metadata.
+    fn find_in_beginning(&mut self) {
         if self.scan.findings.is_empty() && !self.sequence.is_begun_as_told() {
             let header = self.header.filter(|(_, is_ours)| !is_ours).map(|(at, _)| at);
             let at = header.or(self.about.as_ref().map(|(at, _)| *at)).unwrap_or_default();
             self.find(at, "it is not what the chunks say that it is");
         }
-        Ok(())
     }
 }
 

@@ -145,7 +145,9 @@ pub(crate) fn campaign(seed: u64, images: u64) -> Result<Figures, String> {
         let mut dice = Dice::new(drive_seed ^ 0x5eed);
         // Each call of the drive is the last before the power goes, several times over.
         for calls in 0..=drive.model.calls() {
-            for _ in 0..4 {
+            // While the episode is made there is nothing to lose yet.
+            let is_begun = drive.acknowledged[0].0 <= calls;
+            for _ in 0..if is_begun { 8 } else { 1 } {
                 if figures.images == images {
                     break;
                 }
