@@ -24,7 +24,7 @@ pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 enum Job {
     Commit(Portion),
-    Finish(Option<Portion>, Ending),
+    Finish(Option<Portion>, Box<Ending>),
 }
 
 /// What both threads know.
@@ -101,7 +101,7 @@ fn serve<F: FileSystem>(
         shared.standing = Standing { waiting_since, ..committer.standing() };
         drop(shared);
         if let Some((last, ending)) = finish {
-            return Some(committer.finish(last, ending));
+            return Some(committer.finish(last, *ending));
         }
     }
     None
@@ -133,7 +133,7 @@ impl Commit for DiskThread {
         let standing = self.standing();
         // Were the thread dead, it could not say what became of the episode.
         let unclosed = ending.clone();
-        let is_told = self.jobs.send(Job::Finish(last, ending)).is_ok();
+        let is_told = self.jobs.send(Job::Finish(last, Box::new(ending))).is_ok();
         let summary = if is_told { self.thread.join().ok().flatten() } else { None };
         summary.unwrap_or_else(|| unclosed.unclosed(&standing))
     }

@@ -244,10 +244,10 @@ fn closing(scan: &Scan, derived: &Derived, told: Option<&EpisodeNote>) -> (Closi
         return (told.closing, told.reason.clone());
     }
     // Once recovered, the file looks as if nothing had ever been wrong with it: what was said stays.
-    if let Some(told) = told.filter(|told| told.closing == Closing::Recovered) {
-        if scan.findings.is_empty() {
-            return (told.closing, told.reason.clone());
-        }
+    if let Some(told) = told.filter(|told| told.closing == Closing::Recovered)
+        && scan.findings.is_empty()
+    {
+        return (told.closing, told.reason.clone());
     }
     if let Some((closing, reason)) = &derived.closed
         && scan.parts.iter().all(|part| part.taken_out.is_none())

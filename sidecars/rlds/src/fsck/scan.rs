@@ -31,6 +31,9 @@ const SEARCH_BYTES: usize = 1 << 20;
 /// Of a chunk's frame and header, up to the name of its compression.
 const SIGNATURE_BYTES: usize = FRAME_BYTES + 28 + 4 + lz4::NAME.len();
 
+/// Who gets the records of a chunk, and whose they are; says what makes no sense in them.
+pub(crate) type Each<'a> = dyn FnMut(&[u8], &About) -> Result<(), String> + 'a;
+
 /// A chunk that is believed, with its indexes.
 pub(crate) struct Part {
     pub(crate) at: u64,
@@ -64,9 +67,9 @@ pub(crate) struct Scan {
 ///
 /// # Errors
 /// [`FsckError`] if the file cannot be read, is something else, or is of another build.
-pub(crate) fn scan<R: Read + Seek>(
-    input: &mut R,
-    each: &mut dyn FnMut(&[u8], &About) -> Result<(), String>,
+pub(crate) fn scan<'a, R: Read + Seek>(
+    input: &'a mut R,
+    each: &'a mut Each<'a>,
 ) -> Result<Scan, FsckError> {
     let file_bytes = input.seek(SeekFrom::End(0))?;
     let mut scanner = Scanner {
@@ -102,7 +105,7 @@ pub(crate) fn scan<R: Read + Seek>(
 
 struct Scanner<'a, R> {
     input: &'a mut R,
-    each: &'a mut dyn FnMut(&[u8], &About) -> Result<(), String>,
+    each: &'a mut Each<'a>,
     file_bytes: u64,
     at: u64,
     plain: Vec<u8>,
