@@ -33,6 +33,7 @@ Examples:
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
   cargo xtask log-arch                the loop's log, read from each build of it, aarch64 too
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
+  cargo xtask rel rlds                a million crash images of an episode, a thousand kills
   cargo xtask proof                   no allocator, no panic: proved by the linker on three targets
   cargo xtask cross --quick           fast-loop for aarch64, static as well, under an emulator
   cargo xtask symbols                 what the loop reaches in the executable that ships

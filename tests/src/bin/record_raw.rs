@@ -28,7 +28,7 @@ fn main() -> ExitCode {
                 bytes.extend_from_slice(record.as_bytes());
             }
             // A virtual drive loses nothing, and logs nothing.
-            Entry::Loss(_) | Entry::Log(_) => {}
+            Entry::Loss(_) | Entry::Log(_) | Entry::Event(_) | Entry::Frame(_) => {}
         }
     }
     match std::fs::write(&path, bytes) {

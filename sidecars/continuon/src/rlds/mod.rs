@@ -3,6 +3,7 @@
 //! Decides which verbs there are; each stands in the file of its name. Tests: tests/rlds.rs.
 
 mod episodes;
+mod fsck;
 mod validate;
 
 use crate::exit::{Exit, Failure};
@@ -11,6 +12,10 @@ use clap::Subcommand;
 /// What to do with episodes.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RldsCommand {
+    /// Say what is wrong with episodes and where, and put them in order: close what a killed recorder
+    /// left, take out what is damaged, derive steps and metadata anew.
+    #[command(after_help = fsck::EXAMPLES)]
+    Fsck(fsck::FsckArgs),
     /// Say whether episodes are what the RLDS contract wants: one line a fault, with file, line, step
     /// and field.
     #[command(after_help = validate::EXAMPLES)]
@@ -23,6 +28,7 @@ pub enum RldsCommand {
 /// What the verb says.
 pub fn command(command: &RldsCommand, json: bool) -> Result<Exit, Failure> {
     match command {
+        RldsCommand::Fsck(args) => fsck::command(args, json),
         RldsCommand::Validate(args) => validate::command(args, json),
     }
 }
