@@ -56,6 +56,10 @@ fn flip_bits_of_the_recording(first: usize, step: usize) {
     assert_eq!(check_in(&disk, &path).unwrap().findings, []);
     let data_end = begins.iter().position(|at| whole[*at] == mcap::records::op::DATA_END).unwrap();
     for bit in (first..whole.len() * 8).step_by(step) {
+        // The end is compared as it is: one bit of each byte stands for the others.
+        if bit / 8 > begins[data_end] + 16 && bit % 8 != bit / 8 % 8 {
+            continue;
+        }
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         disk.put(&recording, flipped);
