@@ -5,7 +5,7 @@ use crate::workspace::{cargo, output, root, succeeds};
 use std::fs;
 
 /// A file that a program of the workspace prints: (file, arguments of cargo).
-const SNAPSHOTS: [(&str, &[&str]); 2] = [
+const SNAPSHOTS: [(&str, &[&str]); 7] = [
     (
         "rt-core/wire/tests/snapshots/layout.txt",
         &["run", "--quiet", "--release", "-p", "rt-wire", "--example", "layout"],
@@ -13,6 +13,26 @@ const SNAPSHOTS: [(&str, &[&str]); 2] = [
     (
         "configs/schema/robot.schema.json",
         &["run", "--quiet", "--release", "-p", "continuon", "--", "config", "schema"],
+    ),
+    (
+        "sidecars/rlds/tests/golden/step.json",
+        &["run", "--quiet", "--release", "-p", "rlds", "--example", "golden", "--", "step"],
+    ),
+    (
+        "sidecars/rlds/tests/golden/step-full.json",
+        &["run", "--quiet", "--release", "-p", "rlds", "--example", "golden", "--", "step-full"],
+    ),
+    (
+        "sidecars/rlds/tests/golden/metadata.json",
+        &["run", "--quiet", "--release", "-p", "rlds", "--example", "golden", "--", "metadata"],
+    ),
+    (
+        "sidecars/rlds/tests/golden/metadata-full.json",
+        &["run", "--quiet", "--release", "-p", "rlds", "--example", "golden", "--", "metadata-full"],
+    ),
+    (
+        "sidecars/rlds/tests/golden/episode.json",
+        &["run", "--quiet", "--release", "-p", "rlds", "--example", "golden", "--", "episode"],
     ),
 ];
 

@@ -3,6 +3,7 @@
 //! Decides names and defaults only; what a command does stands in the module of its name.
 //! Tests: below; tests/cli.rs keeps the exit codes and the help.
 
+use crate::rlds::RldsCommand;
 use crate::spin::SpinChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use loop_log::Level;
@@ -19,6 +20,7 @@ Examples:
   continuon estop                                stop the newest running robot at once
   continuon why                                  why did it stop? (the newest recording)
   continuon log --follow                         what the loop says, as it says it
+  continuon rlds validate                        is the newest episode valid?
   continuon config check my-robot.json           is this robot file right?
 
 Exit codes: 0 ok, 1 the answer is no, 2 misuse, 3 not possible here (and why).";
@@ -89,6 +91,15 @@ Examples:
 
 With --json one object a line. Exit codes: 0 all read, 1 a message could not be read.")]
     Log(LogArgs),
+    /// Recorded episodes: are they what the RLDS contract wants?
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  continuon rlds validate                        is the newest episode valid?
+  continuon rlds validate rlds/episodes --strict"
+    )]
+    Rlds(RldsCommand),
     /// Check or explain a robot file, or print the schema of robot files.
     #[command(
         subcommand,

@@ -10,10 +10,10 @@
 //! ```text
 //! cli ─▶ sim ──▶ fast-loop, plant, pilot, rlds-logger     top, operator, config ─▶ a running robot
 //!         └▶ observe (our own reader) ─▶ report                                     or a file
-//!        why, replay, log ◀─ recorded ◀─ an episode
+//!        why, replay, log, rlds ◀─ recorded ◀─ an episode
 //! ```
 //!
-//! Shown by: tests/cli.rs, tests/processes.rs, and the tests beside each calculation.
+//! Shown by: tests/cli.rs, tests/processes.rs, tests/rlds.rs, and the tests beside each calculation.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -29,6 +29,7 @@ pub mod progress;
 pub mod recorded;
 pub mod replay;
 pub mod report;
+pub mod rlds;
 pub mod run_dir;
 pub mod signals;
 pub mod sim;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Why(args) => why::command(args, cli.json),
         Command::Replay(args) => replay::command(args, cli.json),
         Command::Log(args) => log::command(args, cli.json),
+        Command::Rlds(command) => rlds::command(command, cli.json),
         Command::Config(command) => config::command(command, cli.json),
         Command::StartChild(args) => Err(sim::become_child(args)),
     }

@@ -66,7 +66,8 @@ fn newest_of_runs(roots: &[&Path]) -> Result<PathBuf, Failure> {
     })
 }
 
-fn episodes_of(run_dir: &Path) -> PathBuf {
+/// Where the episodes of this run lie.
+pub(crate) fn episodes_of(run_dir: &Path) -> PathBuf {
     match Robot::load(run_dir.join(ROBOT_FILE)) {
         Ok(robot) => run_dir.join(&robot.file().rlds_logger.episodes_dir),
         Err(_) => run_dir.join(EPISODES),

@@ -24,7 +24,7 @@ fn help_gives_an_example_of_every_kind_and_names_the_exit_codes() {
 fn every_command_teaches_by_example() {
     let installed = Installed::new();
     for command in
-        ["sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "log", "config"]
+        ["sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "log", "rlds", "config"]
     {
         let help = stdout(&installed.run(&[command, "--help"]));
         assert!(help.contains(&format!("\n  continuon {command}")), "{command}: {help}");
@@ -50,6 +50,8 @@ fn a_wrong_option_is_misuse() {
         &["why", "--episode", "nowhere"],
         &["replay", "nowhere"],
         &["log", "nowhere"],
+        &["rlds", "validate", "nowhere"],
+        &["rlds", "validate", "--profile", "lenient"],
         &["log", "--level", "wran"],
         &["log", "somewhere", "--follow"],
     ] {

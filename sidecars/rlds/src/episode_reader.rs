@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::lines::{LINE_BYTES_MAX, Line, next_line};
 use crate::place::{METADATA, STEPS_DIR};
 use crate::schema::{Metadata, Step};
+use crate::validate::first_fault;
 
 /// Why an episode, or the rest of it, cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub enum EpisodeError {
         path: PathBuf,
         /// Its line, from 1; 0 for a file that is no table of lines.
         line: u64,
-        /// Path of the field, `observation.gaze.direction` for example; `line` for the whole.
+        /// Path of the field, `observation.gaze.direction` for example; `the line` for all of it.
         field: String,
         /// What the contract wants.
         expected: String,
@@ -139,7 +140,7 @@ impl EpisodeReader {
                     return Err(EpisodeError::Content {
                         path: path.clone(),
                         line: self.line_number,
-                        field: "line".to_owned(),
+                        field: "the line".to_owned(),
                         expected: format!("at most {LINE_BYTES_MAX} bytes"),
                         found: format!("{bytes} bytes"),
                     });
@@ -175,13 +176,14 @@ fn read_metadata(path: &Path) -> Result<Metadata, EpisodeError> {
     parse(path, 0, &text)
 }
 
+/// Line 0 is a file that is one value: metadata.
 fn parse<T: DeserializeOwned>(path: &Path, line: u64, text: &[u8]) -> Result<T, EpisodeError> {
-    serde_json::from_slice(text).map_err(|error| EpisodeError::Content {
-        path: path.to_owned(),
-        line,
-        field: "line".to_owned(),
-        expected: "the contract's keys and types".to_owned(),
-        found: error.to_string(),
+    serde_json::from_slice(text).map_err(|error| {
+        let (field, expected, found) = first_fault(text, line > 0).unwrap_or_else(|| {
+            // The table lets through what the types refuse: that is said in their words.
+            ("the whole".to_owned(), "the contract's keys and types".to_owned(), error.to_string())
+        });
+        EpisodeError::Content { path: path.to_owned(), line, field, expected, found }
     })
 }
 

@@ -13,7 +13,8 @@
 //!   blobs/recording.mcap   every telemetry record and keyframe as raw wire bytes: the truth
 //! ```
 //!
-//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs.
+//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs, tests/schema.rs, tests/proto.rs,
+//! tests/validate.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -25,11 +26,13 @@ mod layout;
 mod lines;
 mod note;
 mod place;
+pub mod proto;
 mod reader;
 mod recording;
 pub mod schema;
 mod steps;
 mod storage;
+pub mod validate;
 
 pub use about::About;
 pub use episode::EpisodeWriter;

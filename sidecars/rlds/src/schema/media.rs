@@ -1,7 +1,7 @@
 //! What is not in the line itself but referred to, and the blocks of senses that a car may lack.
 //!
 //! A `uri` is relative and inside the episode: `blobs/recording.mcap#frames/<sequence>` for a frame
-//! of the recording, `blobs/x.jpg` for a file. Shown by: tests/schema.rs, tests/validate.rs.
+//! of the recording, `blobs/x.jpg` for a file. Shown by: tests/schema.rs, tests/validate.
 
 use std::collections::BTreeMap;
 

@@ -31,6 +31,17 @@ impl XrMode {
             Self::SleepLearning => "sleep_learning",
         }
     }
+
+    /// The names of an ordinary episode, in words.
+    pub const NAMES: &str = "trainer, workstation or observer";
+
+    /// Back from the name in files.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Trainer, Self::Workstation, Self::Observer, Self::SleepLearning]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+    }
 }
 
 /// What the person did.
@@ -54,6 +65,17 @@ impl ControlRole {
             Self::HumanSupervisor => "human_supervisor",
             Self::HumanDevXr => "human_dev_xr",
         }
+    }
+
+    /// The names, in words.
+    pub const NAMES: &str = "human_teleop, human_supervisor or human_dev_xr";
+
+    /// Back from the name in files.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::HumanTeleop, Self::HumanSupervisor, Self::HumanDevXr]
+            .into_iter()
+            .find(|role| role.name() == name)
     }
 }
 

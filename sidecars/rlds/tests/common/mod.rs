@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod full;
+
 use rlds::{About, Storage};
 use rt_wire::{Fault, FaultSet, KernelState, Mode, MonoNs, RuleSet, Source, Telemetry, Validity};
 use std::cell::RefCell;
