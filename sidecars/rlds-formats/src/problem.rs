@@ -5,6 +5,7 @@
 
 use crate::framing::FramingError;
 use rlds::EpisodeError;
+use rlds::validate::Finding;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,14 @@ pub enum Problem {
     /// An episode in the contract's form is not as the contract wants it.
     #[error(transparent)]
     Episode(#[from] EpisodeError),
+    /// An episode that the validator refuses.
+    #[error("{finding}{}", and_more(*.errors))]
+    Invalid {
+        /// The first of its faults.
+        finding: Box<Finding>,
+        /// Faults in all.
+        errors: u64,
+    },
     /// A TFRecord file is damaged.
     #[error("{}: {source}", path.display())]
     Framing {
@@ -40,6 +49,13 @@ pub enum Problem {
         /// What the file system says.
         source: io::Error,
     },
+}
+
+fn and_more(errors: u64) -> String {
+    match errors.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" (and {more} more: continuon rlds validate)"),
+    }
 }
 
 impl Problem {

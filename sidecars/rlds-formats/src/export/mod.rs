@@ -3,7 +3,7 @@
 //! *What it decides.* Which episodes are written, under which names, and what is told of each. Every
 //! export streams: it holds one step and its picture, whatever the length of the episode. *What it
 //! must never do.* Touch a source, write over what is finished, or let one broken episode stop the
-//! others: it is skipped by name.
+//! others: it is skipped by name. Neither does it hand on an episode that the validator refuses.
 //!
 //! What each format loses:
 //!
@@ -26,6 +26,7 @@ pub mod tfds;
 pub mod tfrecord;
 
 use crate::problem::Problem;
+use rlds::validate::{Profile, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -182,10 +183,21 @@ pub fn export(
 ) -> Result<Vec<Told>, Problem> {
     crate::atomic::make_directory(to)?;
     let mut ticker = Ticker::new(episodes.len(), watch);
-    match format {
+    let (mut valid, mut told) = (Vec::new(), Vec::new());
+    for path in episodes {
+        match checked(path) {
+            Ok(()) => valid.push(path.clone()),
+            Err(problem) => {
+                told.push(Told::skipped(path, &problem));
+                ticker.episode();
+            }
+        }
+    }
+    let episodes = valid.as_slice();
+    told.extend(match format {
         Format::Tfds => tfds::export(episodes, to, options, &mut ticker),
         Format::Lerobot => lerobot::export(episodes, to, options, &mut ticker),
-        Format::Bundle => bundle::export(episodes, to, options, &mut ticker),
+        Format::Bundle => bundle::export(episodes, &told, to, options, &mut ticker),
         Format::Tfrecord => one_by_one(episodes, &mut ticker, |path, names, ticker| {
             tfrecord::write(path, to, options, names, ticker)
         }),
@@ -195,6 +207,22 @@ pub fn export(
         Format::Mcap => one_by_one(episodes, &mut ticker, |path, names, _ticker| {
             mcap::write(path, to, names)
         }),
+    }?);
+    Ok(told)
+}
+
+/// Refuses an episode that the contract does not allow, with the first fault and how many there are.
+fn checked(path: &Path) -> Result<(), Problem> {
+    let mut first = None;
+    let verdict = rlds::validate::validate(path, Profile::Recognised, &mut |finding| {
+        if finding.severity == Severity::Error {
+            first.get_or_insert(finding);
+        }
+    });
+    let errors = verdict.map_err(|error| Problem::input(path, "", error.to_string()))?.errors;
+    match first {
+        Some(finding) => Err(Problem::Invalid { finding: Box::new(finding), errors }),
+        None => Ok(()),
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn metadata(id: &str) -> Metadata {
         robot_model: "donkey-1-10".to_owned(),
         frame_convention: "base_link".to_owned(),
         start_time_unix_ms: 1_795_000_000_000,
-        duration_ms: 450,
+        duration_ms: 0,
         capabilities: None,
         owner: None,
         safety: None,
@@ -129,7 +129,8 @@ pub(crate) fn step(index: u64, of: u64, picture: bool) -> Step {
 pub(crate) fn episode(root: &Path, id: &str, steps: u64, pictures: bool) -> PathBuf {
     let all: Vec<Step> = (0..steps).map(|index| step(index, steps, pictures)).collect();
     let path = root.join(id);
-    write_episode(&path, &metadata(id), &all);
+    let duration_ms = (steps as i64 - 1) * PERIOD_NS / 1_000_000;
+    write_episode(&path, &Metadata { duration_ms, ..metadata(id) }, &all);
     if pictures {
         for index in 0..steps {
             fs::write(path.join(format!("blobs/{index:06}.jpg")), jpeg(index)).expect("a file");

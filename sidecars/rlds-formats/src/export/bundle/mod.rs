@@ -21,7 +21,9 @@ use crate::canonical::CanonicalSource;
 use crate::problem::Problem;
 use crate::sample::Source;
 use anonymous::{Anonymizer, DROP_KEYS, HASH_KEYS, TAG};
+use rlds::validate::{Profile, Severity};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -36,6 +38,7 @@ const NAME_LETTERS: usize = 16;
 /// Writes `episodes` as a bundle into `to`.
 pub(super) fn export(
     episodes: &[PathBuf],
+    refused: &[Told],
     to: &Path,
     options: &Options,
     ticker: &mut Ticker<'_>,
@@ -56,13 +59,16 @@ pub(super) fn export(
         entries: Vec::new(),
         names: Names::default(),
     };
+    for one in refused {
+        bundle.report(Path::new(&one.source))?;
+    }
     let mut told = Vec::new();
     for path in episodes {
         told.push(match bundle.episode(path, ticker) {
             Ok(told) => told,
             Err(problem) if problem.is_of_the_output() => return Err(problem),
             Err(problem) => {
-                bundle.report(path, &problem)?;
+                bundle.report(path)?;
                 Told::skipped(path, &problem)
             }
         });
@@ -136,17 +142,21 @@ impl Bundle<'_> {
     }
 
     /// The report of an episode that is left out. What was found is not told: it may be anything.
-    fn report(&self, path: &Path, problem: &Problem) -> Result<(), Problem> {
-        let error = match problem {
-            Problem::Episode(rlds::EpisodeError::Content { line, .. }) => {
-                format!("line {line}: not as the contract wants it")
+    fn report(&self, path: &Path) -> Result<(), Problem> {
+        let name = self.name(&path.display().to_string());
+        let mut errors = BTreeMap::new();
+        let judged = rlds::validate::validate(path, Profile::Recognised, &mut |finding| {
+            if finding.severity == Severity::Error {
+                let count: &mut u64 = errors.entry(finding.rule).or_default();
+                *count = count.saturating_add(1);
             }
-            Problem::Episode(_) => "no episode".to_owned(),
-            Problem::Input { .. } | Problem::Framing { .. } | Problem::Output { .. } => {
-                "not as the contract wants it".to_owned()
-            }
-        };
-        self.write_report(&self.name(&path.display().to_string()), false, &[error])
+        });
+        let mut told: Vec<String> =
+            errors.into_iter().map(|(rule, count)| format!("{rule}: {count}")).collect();
+        if judged.is_err() || told.is_empty() {
+            told.push("unreadable".to_owned());
+        }
+        self.write_report(&name, false, &told)
     }
 
     fn write_report(&self, name: &str, ok: bool, errors: &[String]) -> Result<(), Problem> {
