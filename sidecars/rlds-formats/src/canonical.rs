@@ -49,6 +49,10 @@ impl Source for CanonicalSource {
         &self.metadata
     }
 
+    fn files(&self) -> Option<&Path> {
+        Some(self.reader.path())
+    }
+
     fn next_sample(&mut self) -> Result<Option<Sample>, Problem> {
         let Some((index, step)) = self.reader.next_step()? else {
             return Ok(None);

@@ -9,6 +9,7 @@
 use crate::jpeg::{self, JpegSize};
 use crate::problem::Problem;
 use rlds::schema::{Metadata, Step};
+use std::path::Path;
 
 /// A JPEG that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,11 @@ pub trait Source {
     /// # Errors
     /// [`Problem`], with file, place and field.
     fn next_sample(&mut self) -> Result<Option<Sample>, Problem>;
+
+    /// Where the files are that a step refers to; `None` where they are not at hand.
+    fn files(&self) -> Option<&Path> {
+        None
+    }
 
     /// What was left out, or filled in, so far: in words, each with how often.
     fn remarks(&self) -> Vec<(String, u64)> {

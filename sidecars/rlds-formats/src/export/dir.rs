@@ -5,15 +5,16 @@
 //!
 //! Shown by: tests/formats/dir.rs.
 
-use super::{Fate, Names, Ticker, Told};
+use super::{Fate, Names, Ticker, Told, carry};
 use crate::atomic::Unfinished;
 use crate::canonical::CanonicalSource;
 use crate::problem::Problem;
 use crate::sample::{Picture, Source};
-use rlds::schema::{MediaBundle, MediaRef, Step};
+use rlds::schema::{MediaBundle, MediaRef, Metadata, Step};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// Copies the episode in `path` into a directory in `to`.
 pub(super) fn write_episode(
@@ -62,12 +63,20 @@ fn write_into(
     let mut steps = 0_u64;
     let mut last_ns = 0_i64;
     let mut first_ns = None;
+    let mut wall_ms = 0;
     while let Some(mut sample) = source.next_sample()? {
         if let Some(picture) = &sample.picture {
             let name = format!("blobs/{:06}.jpg", sample.index);
             let blob = directory.join(&name);
             fs::write(&blob, &picture.jpeg).map_err(Problem::write(&blob))?;
             refer(&mut sample.step, name, picture);
+        }
+        let has_picture = sample.picture.is_some();
+        match source.files() {
+            Some(files) => carry::others(&mut sample.step, files, directory).map_err(|what| {
+                Problem::input(path, format!(": step {}", sample.index), what)
+            })?,
+            None => carry::names_only(&mut sample.step, has_picture),
         }
         let line = serde_json::to_vec(&sample.step).map_err(|error| {
             Problem::input(path, format!(": step {}", sample.index), error.to_string())
@@ -78,6 +87,9 @@ fn write_into(
             .map_err(Problem::write(&lines_path))?;
         last_ns = sample.step.observation.robot_state.timestamp_nanos;
         first_ns.get_or_insert(last_ns);
+        if wall_ms == 0 {
+            wall_ms = sample.step.observation.robot_state.wall_time_millis;
+        }
         steps = steps.saturating_add(1);
         ticker.step();
     }
@@ -94,10 +106,26 @@ fn write_into(
     if metadata.duration_ms == 0 {
         metadata.duration_ms = last_ns.saturating_sub(first_ns.unwrap_or(last_ns)) / 1_000_000;
     }
+    if metadata.start_time_unix_ms <= 0 {
+        tell_start(&mut metadata, wall_ms, path);
+    }
     let text = serde_json::to_vec_pretty(&metadata)
         .map_err(|error| Problem::input(path, "", error.to_string()))?;
     crate::atomic::write_file(&directory.join("metadata.json"), &text)?;
     Ok(steps)
+}
+
+/// When an episode was, where its recorder did not say: what the steps say, else the file's own time.
+fn tell_start(metadata: &mut Metadata, wall_ms: i64, path: &Path) {
+    if wall_ms > 0 {
+        metadata.start_time_unix_ms = wall_ms;
+        return;
+    }
+    let modified = fs::metadata(path).and_then(|data| data.modified()).ok();
+    let since_1970 = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let ms = since_1970.and_then(|since| i64::try_from(since.as_millis()).ok());
+    metadata.start_time_unix_ms = ms.unwrap_or(0).max(1);
+    metadata.tags.push("imported.start_time:of the file".to_owned());
 }
 
 /// Lets `step` refer to the picture as `uri`.

@@ -19,6 +19,7 @@
 //! Shown by: tests/formats/dir.rs, tests/formats/tfrecord.rs, tests/formats/tfds.rs, tests/formats/bundle.rs, tests/formats/lerobot.rs.
 
 pub mod bundle;
+mod carry;
 pub mod dir;
 pub mod lerobot;
 pub mod mcap;

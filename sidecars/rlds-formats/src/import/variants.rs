@@ -95,6 +95,10 @@ impl Source for Variant {
         &self.metadata
     }
 
+    fn files(&self) -> Option<&Path> {
+        self.pictures.as_ref().map(|_| self.path.as_path())
+    }
+
     fn next_sample(&mut self) -> Result<Option<Sample>, Problem> {
         let Some((value, path, at)) = self.next_value()? else {
             return Ok(None);

@@ -4,6 +4,7 @@ use rlds::schema::{
     Action, ControlRole, Diagnostics, Gaze, Glove, MediaBundle, MediaRef, Metadata, Observation,
     Pose, RobotState, Software, Step, XrMode,
 };
+use rlds::validate::{Profile, Severity};
 use rlds_formats::export::{Format, Options, Told, export};
 use std::collections::BTreeMap;
 use std::fs;
@@ -179,4 +180,16 @@ pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
+}
+
+/// What the validator says against an episode.
+pub(crate) fn faults(path: &Path) -> Vec<String> {
+    let mut errors = Vec::new();
+    rlds::validate::validate(path, Profile::Recognised, &mut |finding| {
+        if finding.severity == Severity::Error {
+            errors.push(finding.to_string());
+        }
+    })
+    .expect("readable");
+    errors
 }

@@ -23,6 +23,30 @@ fn pictures_are_carried_byte_for_byte_and_steps_to_the_letter() {
 }
 
 #[test]
+fn depth_and_sound_are_carried_under_their_names() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let path = episode(temp.path(), "ep_1", 2, true);
+    let mut steps = steps_of(&path);
+    let media = steps[1].observation.media.as_mut().expect("a picture");
+    let rgb = media.rgb.clone().expect("a picture");
+    media.depth = Some(rlds::schema::MediaRef {
+        uri: "blobs/depth/1.png".to_owned(),
+        format: "png".to_owned(),
+        units: "mm".to_owned(),
+        ..rgb
+    });
+    let duration_ms = 50;
+    write_episode(&path, &rlds::schema::Metadata { duration_ms, ..metadata("ep_1") }, &steps);
+    fs::create_dir(path.join("blobs/depth")).expect("a directory");
+    fs::write(path.join("blobs/depth/1.png"), b"far away").expect("a file");
+    let to = temp.path().join("out");
+    let told = run(Format::Dir, &[path.clone()], &to, &Options::default());
+    assert_eq!(told[0].fate, Fate::Written, "{told:?}");
+    assert_eq!(steps_of(&to.join("ep_1")), steps);
+    assert_eq!(fs::read(to.join("ep_1/blobs/depth/1.png")).expect("a file"), b"far away");
+}
+
+#[test]
 fn whose_it_is_stays_on_the_robot() {
     let temp = tempfile::tempdir().expect("a directory");
     let path = temp.path().join("ep_1");

@@ -1,6 +1,6 @@
 //! What other recorders write, made here by hand in their own shapes.
 
-use crate::common::{episode, jpeg, run, steps_of};
+use crate::common::{episode, faults, jpeg, run, steps_of};
 use rlds::schema::{ControlRole, XrMode};
 use rlds_formats::export::{Fate, Format, Options};
 use rlds_formats::import::{Found, Imported, discover, import};
@@ -74,6 +74,9 @@ fn each_session_of_a_tub_is_an_episode_and_broken_records_are_named() {
     let metadata = rlds::EpisodeReader::open(&to.join("tub_26-01-01_1")).expect("one").metadata().clone();
     assert_eq!(metadata.control_role, ControlRole::HumanSupervisor);
     assert_eq!((metadata.start_time_unix_ms, metadata.duration_ms), (1_767_225_600_250, 100));
+    for one in &imported.told {
+        assert_eq!(faults(&to.join(&one.episode_id)), [""; 0]);
+    }
     let broken = imported.broken.join("\n");
     assert!(broken.contains("catalog_0.catalog:3") && broken.contains("0 bytes"), "{broken}");
     assert!(broken.contains("catalog_1.catalog:5"), "{broken}");

@@ -1,6 +1,6 @@
 //! There and back: what a format says that it keeps comes back to the letter.
 
-use crate::common::{episode, jpeg, run, steps_of};
+use crate::common::{episode, faults, jpeg, run, steps_of};
 use crate::import::import_one;
 use rlds::schema::Step;
 use rlds_formats::export::{Fate, Format, Options};
@@ -17,7 +17,9 @@ fn there_and_back(path: &Path, format: Format, root: &Path) -> PathBuf {
     let imported = import_one(&there, &back);
     assert_eq!(imported.told[0].fate, Fate::Written, "{:?}", imported.told);
     assert!(imported.broken.is_empty(), "{:?}", imported.broken);
-    back.join(&imported.told[0].episode_id)
+    let back = back.join(&imported.told[0].episode_id);
+    assert_eq!(faults(&back), [""; 0], "{format:?}");
+    back
 }
 
 fn without_pictures(mut steps: Vec<Step>) -> Vec<Step> {

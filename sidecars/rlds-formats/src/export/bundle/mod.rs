@@ -13,6 +13,8 @@
 //! Shown by: tests/formats/bundle.rs.
 
 mod anonymous;
+#[cfg(test)]
+mod planted;
 mod words;
 
 use super::{Fate, Names, Options, Ticker, Told};

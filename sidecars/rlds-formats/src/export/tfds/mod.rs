@@ -67,8 +67,9 @@ pub(super) fn export(
         return Err(Problem::write(to)(std::io::Error::other(format!("--name: {what}"))));
     }
     let before = read_state(to)?;
-    let Some(plan) = Plan::make(episodes, options)? else {
-        return Ok(none_opens(episodes));
+    let plan = match Plan::make(episodes, options) {
+        Ok(plan) => plan,
+        Err(told) => return Ok(told),
     };
     let mut state = match before {
         Some(state) if state.fingerprint == plan.fingerprint => state,
@@ -106,17 +107,6 @@ pub(super) fn export(
         .collect();
     write_json(&to.join("dataset_info.json"), &dataset_info(&options.name, options.gzip, &splits))?;
     Ok(told)
-}
-
-fn none_opens(episodes: &[std::path::PathBuf]) -> Vec<Told> {
-    let why = |path: &Path| match CanonicalSource::open(path, true) {
-        Err(problem) => Told::skipped(path, &problem),
-        Ok(mut source) => match source.next_sample() {
-            Err(problem) => Told::skipped(path, &problem),
-            Ok(_) => Told::skipped(path, &Problem::input(path, "", "expected a step, found none")),
-        },
-    };
-    episodes.iter().map(|path| why(path)).collect()
 }
 
 fn kept(mut told: Told) -> Told {

@@ -45,8 +45,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Looks at the first step of each of `episodes`.
-    pub(super) fn make(episodes: &[PathBuf], options: &Options) -> Result<Option<Self>, Problem> {
+    /// Looks at the first step of each of `episodes`; what is told of them, if none can be opened.
+    pub(super) fn make(episodes: &[PathBuf], options: &Options) -> Result<Self, Vec<Told>> {
         let mut names = Names::default();
         let (mut planned, mut skipped) = (Vec::new(), Vec::new());
         let mut layout: Option<Layout> = None;
@@ -66,7 +66,7 @@ impl Plan {
         }
         planned.sort_by(|a, b| a.id.cmp(&b.id));
         let Some(layout) = layout else {
-            return Ok(None);
+            return Err(skipped);
         };
         let of = |split| planned.iter().filter(move |one| split_of(&one.id, options) == split);
         let shards: Vec<Shard> = ["train", "val"]
@@ -74,7 +74,7 @@ impl Plan {
             .flat_map(|split| shards(split, of(split).cloned().collect(), options))
             .collect();
         let fingerprint = fingerprint(&layout, &shards, options);
-        Ok(Some(Self { layout, shards, fingerprint, skipped }))
+        Ok(Self { layout, shards, fingerprint, skipped })
     }
 }
 
