@@ -29,6 +29,8 @@ pub struct About {
     pub kernel: String,
     /// Steps a second, from 1 up.
     pub step_rate_hz: u32,
+    /// With a camera: a step at every so many frames, instead of the rate; 0 without one.
+    pub frames_per_step: u32,
 }
 
 impl About {
@@ -53,6 +55,7 @@ impl About {
             ("start_unix_ms", self.start_unix_ms.to_string()),
             ("kernel", self.kernel.clone()),
             ("step_rate_hz", self.step_rate_hz.to_string()),
+            ("frames_per_step", self.frames_per_step.to_string()),
             ("layout_hash.Telemetry", hash_text(Telemetry::LAYOUT_HASH)),
             ("layout_hash.KernelState", hash_text(KernelState::LAYOUT_HASH)),
             ("layout_hash.LogFrame", hash_text(LogFrame::LAYOUT_HASH)),
@@ -78,6 +81,7 @@ impl About {
             start_unix_ms: text("start_unix_ms").parse().unwrap_or_default(),
             kernel: text("kernel"),
             step_rate_hz: text("step_rate_hz").parse().unwrap_or_default(),
+            frames_per_step: text("frames_per_step").parse().unwrap_or_default(),
         }
     }
 }

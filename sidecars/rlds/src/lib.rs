@@ -20,8 +20,14 @@
 #![deny(missing_docs)]
 
 mod about;
+mod batch;
+mod channels;
+mod container;
 mod episode;
 mod episode_reader;
+mod event;
+mod frame;
+pub mod fsck;
 mod layout;
 mod lines;
 mod note;
@@ -29,20 +35,24 @@ mod place;
 pub mod proto;
 mod reader;
 mod recording;
+mod repair_mark;
 pub mod schema;
+mod snap;
 mod steps;
 mod storage;
 pub mod validate;
 
 pub use about::About;
-pub use episode::EpisodeWriter;
+pub use episode::{Commit, Committer, Ending, EpisodeWriter, Portion, Standing};
 pub use episode_reader::{EpisodeError, EpisodeReader};
+pub use event::Event;
+pub use frame::{FRAME_BYTES_MAX, Frame};
 pub use lines::LINE_BYTES_MAX;
 pub use note::{Closing, EpisodeNote, Summary};
-pub use place::{Files, episode_id, recording_path};
+pub use place::{KEEP, episode_id, recording_path};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
 pub use recording::{
     Attached, CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter,
 };
 pub use steps::{Steps, StepsError};
-pub use storage::Storage;
+pub use storage::{FileSystem, HostFiles, Storage};

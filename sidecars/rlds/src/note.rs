@@ -19,6 +19,8 @@ pub enum Closing {
     LoopLost,
     /// The disk refused: only what came before is there.
     DiskFailed,
+    /// Its recorder was killed or lost its power; what the disk had was put in order afterwards.
+    Recovered,
 }
 
 impl Closing {
@@ -29,7 +31,13 @@ impl Closing {
             Self::Clean => "clean",
             Self::LoopLost => "loop_lost",
             Self::DiskFailed => "disk_failed",
+            Self::Recovered => "recovered",
         }
+    }
+
+    /// Whether the episode ended on its own terms: a cut is no end.
+    pub(crate) fn is_terminal(self) -> bool {
+        self == Self::Clean
     }
 }
 
@@ -59,6 +67,12 @@ pub struct EpisodeNote {
     /// Frames that the loop had no room for, that were overwritten, or could not be written.
     #[serde(default)]
     pub log_frames_lost: u64,
+    /// Camera frames in the recording.
+    #[serde(default)]
+    pub frames: u64,
+    /// Camera frames that were lost on their way, or could not be written.
+    #[serde(default)]
+    pub frames_lost: u64,
     /// Lines in the steps file.
     pub steps: u64,
     /// Instants of the step grid that had no record.

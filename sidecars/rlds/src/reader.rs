@@ -12,19 +12,17 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use mcap::records::{Record as McapRecord, op};
-use rt_wire::{KernelState, LogFrame, Record, Telemetry};
+use rt_wire::{KernelState, LogFrame, MonoNs, Record, Telemetry};
 
 use crate::about::About;
+use crate::batch::{Batch, Sequence};
+use crate::channels::{BATCH_SCHEMA, EVENT_SCHEMA, JSON_SCHEMA, LOSS_SCHEMA};
+use crate::container::{FRAME_BYTES, RECORD_BYTES_MAX, chunk, op, take};
+use crate::event::Event;
+use crate::frame::{self, Frame};
 use crate::layout::{LayoutIn, SCHEMA_ENCODING, hash_text};
-use crate::recording::{ABOUT_NAME, LOG_TABLE_NAME, LOSS_SCHEMA, Loss, ROBOT_FILE_NAME};
-
-/// A record longer than this is not one of ours: chunks end at 1 MiB and a few records.
-const RECORD_BYTES_MAX: u64 = 64 << 20;
-/// Opcode and length before each record.
-const FRAME_BYTES: usize = 9;
-/// Two times, size, CRC, the empty name of the compression, size: before a chunk's first record.
-const CHUNK_HEADER_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8;
+use crate::recording::{ABOUT_NAME, LOG_TABLE_NAME, Loss, ROBOT_FILE_NAME};
+use crate::repair_mark;
 
 /// One thing that was recorded.
 #[expect(
@@ -41,6 +39,10 @@ pub enum Entry {
     Log(LogFrame),
     /// Records are missing here.
     Loss(Loss),
+    /// Something happened.
+    Event(Event),
+    /// A picture of the camera.
+    Frame(Frame),
 }
 
 /// How the file ends.
@@ -127,7 +129,9 @@ enum ChannelKind {
     Keyframe,
     Log,
     Loss,
-    /// Somebody else's: skipped.
+    Event,
+    Frame,
+    /// The chunk's own, or somebody else's: skipped.
     Other,
 }
 
@@ -142,11 +146,15 @@ pub struct RecordingReader<R = BufReader<File>> {
     log_table: Option<Vec<u8>>,
     schemas: HashMap<u16, ChannelKind>,
     channels: HashMap<u16, ChannelKind>,
-    /// Body of the record being looked at; of a chunk while its messages are handed out.
+    /// Body of the record being looked at.
     body: Vec<u8>,
-    /// Where the next record inside the chunk stands in `body`, and where the chunk's end is.
-    chunk: std::ops::Range<usize>,
+    /// Records of the chunk whose messages are handed out, and where the next of them stands.
+    plain: Vec<u8>,
+    plain_at: usize,
     chunk_at_byte: u64,
+    sequence: Sequence,
+    /// Whether the chunk before this place was damaged: that it is missing is known then.
+    is_after_damage: bool,
     tail: Tail,
     damage: Vec<Damage>,
     /// Whether the iterator has handed out an error: what follows it is not asked for again.
@@ -182,8 +190,11 @@ impl<R: Read> RecordingReader<R> {
             schemas: HashMap::new(),
             channels: HashMap::new(),
             body: Vec::new(),
-            chunk: 0..0,
+            plain: Vec::new(),
+            plain_at: 0,
             chunk_at_byte: 0,
+            sequence: Sequence::default(),
+            is_after_damage: false,
             tail: Tail::Unread,
             damage: Vec::new(),
             has_failed: false,
@@ -277,79 +288,108 @@ impl<R: Read> RecordingReader<R> {
     }
 
     fn take_record(&mut self, opcode: u8, at_byte: u64, bytes: u64) -> Result<(), ReadError> {
-        // Indexes, statistics and what follows repeat what was already read.
-        if !matches!(opcode, op::METADATA | op::ATTACHMENT | op::CHUNK | op::FOOTER) {
-            return Ok(());
-        }
-        let found = match mcap::parse_record(opcode, &self.body) {
-            Ok(McapRecord::Metadata(metadata)) => {
-                if metadata.name == ABOUT_NAME {
-                    self.about = About::from_map(&metadata.metadata);
-                }
+        let found = match opcode {
+            op::HEADER => {
+                self.sequence.begun.absorb(&self.body);
                 return Ok(());
             }
-            Ok(McapRecord::Attachment { header, data, .. }) => {
-                match header.name.as_str() {
-                    ROBOT_FILE_NAME => self.robot_json = data.into_owned(),
-                    LOG_TABLE_NAME => self.log_table = Some(data.into_owned()),
-                    _ => {}
+            op::METADATA => match self.take_metadata() {
+                Some(()) => return Ok(()),
+                None => "metadata that is not laid out as such".to_owned(),
+            },
+            op::ATTACHMENT => match take::attachment(&self.body) {
+                Ok(attachment) => {
+                    match attachment.name {
+                        ROBOT_FILE_NAME => self.robot_json = attachment.data.to_vec(),
+                        LOG_TABLE_NAME => self.log_table = Some(attachment.data.to_vec()),
+                        _ => {}
+                    }
+                    return Ok(());
                 }
-                return Ok(());
-            }
-            Ok(McapRecord::Footer(_)) => {
+                Err(found) => found,
+            },
+            op::FOOTER => {
                 self.tail = Tail::Complete;
                 return Ok(());
             }
-            Ok(McapRecord::Chunk { header, data }) if header.compression.is_empty() => {
-                let crc = crc32fast::hash(&data);
-                if crc == header.uncompressed_crc {
-                    self.chunk = CHUNK_HEADER_BYTES..CHUNK_HEADER_BYTES.saturating_add(data.len());
+            op::CHUNK => match self.take_chunk() {
+                Ok(missing) => {
                     self.chunk_at_byte = at_byte;
+                    if missing > 0 && !std::mem::take(&mut self.is_after_damage) {
+                        let found = format!("{missing} chunks are missing before it");
+                        self.damage.push(Damage { at_byte, bytes: 0, found });
+                    }
                     return Ok(());
                 }
-                format!("CRC {crc:#010x}, expected {:#010x}", header.uncompressed_crc)
-            }
-            Ok(McapRecord::Chunk { header, .. }) => {
-                format!("compression `{}`, expected none", header.compression)
-            }
-            Ok(_) => return Ok(()),
-            Err(error) => error.to_string(),
+                Err(found) => {
+                    self.is_after_damage = true;
+                    found
+                }
+            },
+            // Indexes, statistics and what follows repeat what was already read.
+            _ => return Ok(()),
         };
         self.damage.push(Damage { at_byte, bytes, found });
         Ok(())
     }
 
-    /// The next entry of the chunk in `body`.
+    fn take_metadata(&mut self) -> Option<()> {
+        let (name, pairs) = take::metadata(&self.body)?;
+        match name {
+            ABOUT_NAME => {
+                let pairs = pairs.into_iter();
+                let map = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+                self.about = About::from_map(&map);
+                self.sequence.begun.absorb(&self.body);
+            }
+            repair_mark::NAME => self.sequence.skip_to(repair_mark::next_chunk(&pairs)?),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Opens the chunk in `body`; returns how many are missing before it.
+    fn take_chunk(&mut self) -> Result<u64, String> {
+        self.plain_at = 0;
+        let opened = chunk::open(&self.body, &mut self.plain)
+            .and_then(|_head| self.sequence.follow(&Batch::of_chunk(&self.plain)?));
+        if opened.is_err() {
+            self.plain.clear();
+        }
+        opened
+    }
+
+    /// The next entry of the chunk that is open.
     fn next_in_chunk(&mut self) -> Result<Option<Entry>, ReadError> {
-        while !self.chunk.is_empty() {
-            let rest = self.body.get(self.chunk.clone()).unwrap_or_default();
-            let framed = split_frame(rest).and_then(|(opcode, length)| {
-                let end = FRAME_BYTES.checked_add(usize::try_from(length).ok()?)?;
-                Some((opcode, rest.get(FRAME_BYTES..end)?, end))
-            });
-            let Some((opcode, body, bytes)) = framed else {
+        while self.plain_at < self.plain.len() {
+            let rest = &self.plain[self.plain_at..];
+            let Some((opcode, end)) = chunk::next_record(rest) else {
                 return Err(self.content("a record reaches beyond its chunk"));
             };
-            let record = mcap::parse_record(opcode, body);
-            let taken = match record {
-                Ok(McapRecord::Message { header, data }) => {
-                    let kind = self.channels.get(&header.channel_id);
-                    parse_message(kind.copied(), &data).map_err(|found| self.content(found))?
+            let body = &rest[FRAME_BYTES..end];
+            let wrong = |what: &str| self.content(format!("a {what} that is not laid out as one"));
+            let taken = match opcode {
+                op::MESSAGE => {
+                    let message = take::message(body).ok_or_else(|| wrong("message"))?;
+                    let kind = self.channels.get(&message.channel).copied();
+                    parse_message(kind, &message).map_err(|found| self.content(found))?
                 }
-                Ok(McapRecord::Schema { header, data }) => {
-                    let kind = self.schema_kind(&header.name, &header.encoding, &data)?;
-                    self.schemas.insert(header.id, kind);
+                op::SCHEMA => {
+                    let (id, name, encoding, data) =
+                        take::schema(body).ok_or_else(|| wrong("schema"))?;
+                    let kind = self.schema_kind(name, encoding, data)?;
+                    self.schemas.insert(id, kind);
                     None
                 }
-                Ok(McapRecord::Channel(channel)) => {
-                    let kind = self.schemas.get(&channel.schema_id).copied();
-                    self.channels.insert(channel.id, kind.unwrap_or(ChannelKind::Other));
+                op::CHANNEL => {
+                    let (id, schema, ..) = take::channel(body).ok_or_else(|| wrong("channel"))?;
+                    let kind = self.schemas.get(&schema).copied();
+                    self.channels.insert(id, kind.unwrap_or(ChannelKind::Other));
                     None
                 }
-                Ok(_) => None,
-                Err(error) => return Err(self.content(error.to_string())),
+                _ => None,
             };
-            self.chunk.start = self.chunk.start.saturating_add(bytes);
+            self.plain_at += end;
             if taken.is_some() {
                 return Ok(taken);
             }
@@ -376,7 +416,10 @@ impl<R: Read> RecordingReader<R> {
                 self.check_layout::<LogFrame>(data)?;
                 Ok(ChannelKind::Log)
             }
-            ("jsonschema", LOSS_SCHEMA) => Ok(ChannelKind::Loss),
+            (JSON_SCHEMA, LOSS_SCHEMA) => Ok(ChannelKind::Loss),
+            (JSON_SCHEMA, EVENT_SCHEMA) => Ok(ChannelKind::Event),
+            (JSON_SCHEMA, BATCH_SCHEMA) => Ok(ChannelKind::Other),
+            (frame::ENCODING, frame::SCHEMA) => Ok(ChannelKind::Frame),
             _ => Ok(ChannelKind::Other),
         }
     }
@@ -446,17 +489,28 @@ fn split_frame(bytes: &[u8]) -> Option<(u8, u64)> {
     Some((*opcode, u64::from_le_bytes(*length)))
 }
 
-fn parse_message(kind: Option<ChannelKind>, data: &[u8]) -> Result<Option<Entry>, String> {
+fn parse_message(
+    kind: Option<ChannelKind>,
+    message: &take::Message<'_>,
+) -> Result<Option<Entry>, String> {
+    let data = message.data;
     match kind {
         Some(ChannelKind::Telemetry) => Ok(Some(Entry::Telemetry(whole(data)?))),
         Some(ChannelKind::Keyframe) => Ok(Some(Entry::Keyframe(whole(data)?))),
         Some(ChannelKind::Log) => Ok(Some(Entry::Log(whole(data)?))),
-        Some(ChannelKind::Loss) => serde_json::from_slice(data)
-            .map(|loss| Some(Entry::Loss(loss)))
-            .map_err(|error| error.to_string()),
+        Some(ChannelKind::Loss) => json(data).map(|loss| Some(Entry::Loss(loss))),
+        Some(ChannelKind::Event) => json(data).map(|event| Some(Entry::Event(event))),
+        Some(ChannelKind::Frame) => {
+            let frame = Frame::decode(message.sequence, MonoNs(message.at_ns), data)?;
+            Ok(Some(Entry::Frame(frame)))
+        }
         Some(ChannelKind::Other) => Ok(None),
         None => Err("a message of an unknown channel".to_owned()),
     }
+}
+
+fn json<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(data).map_err(|error| error.to_string())
 }
 
 fn whole<T: Record>(data: &[u8]) -> Result<T, String> {

@@ -1,31 +1,35 @@
 //! Writing `blobs/recording.mcap`: every record as it came, bytes for bytes.
 //!
-//! *What it decides.* The channels of a recording, and when a chunk goes out: after 200 ms of
-//! recorded time or 1 MiB, whichever comes first. A chunk is built in memory and written in one
-//! piece, so that what is on the disk is whole chunks; a failed write is taken back to the last
-//! whole one. *What it must never do.* Read a clock, or count a record as stored that is not.
+//! *What it decides.* When a chunk goes out: after 200 ms of recorded time or 1 MiB, whichever comes
+//! first. A chunk is built in memory and written in one piece, so that what is on the disk is whole
+//! chunks; it counts as stored once the disk has said that it has it; a failed write is taken back to
+//! the last whole one. *What it must never do.* Read a clock, or count a record as stored that a power
+//! cut could take.
 //!
 //! ```text
 //! magic, header, metadata `continuon`, attachments robot.json and fast-loop.log.elf,
-//! chunk { schemas, channels, messages… CRC }, message indexes, chunk…, summary, footer, magic
+//! chunk { schemas, channels, batch 0 }, message indexes,
+//! chunk { batch 1, messages… CRC }, message indexes, chunk…, end CRC, summary, footer, magic
 //! ```
 //!
-//! Shown by: tests/recording.rs, tests/episode.rs.
+//! Shown by: tests/recording.rs, tests/episode.rs, and the crash images of the tests crate.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 
-use mcap::records::{MessageHeader, Metadata};
-use mcap::write::NoSeek;
-use mcap::{Attachment, McapError, WriteOptions};
-use rt_wire::topics::{KEYFRAME, LOG, TELEMETRY, Topic};
-use rt_wire::{KernelState, LogFrame, MonoNs, Record, Telemetry};
+use rt_wire::{KernelState, LogFrame, MonoNs, Telemetry};
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
 use crate::about::About;
-use crate::layout::{MESSAGE_ENCODING, SCHEMA_ENCODING, layout_json};
+use crate::batch::{Batch, Fingerprint};
+use crate::channels::{
+    self, BATCH_ID, EVENT_ID, FRAME_ID, KEYFRAME_ID, LOG_ID, LOSS_ID, TELEMETRY_ID,
+};
+use crate::container::chunk::{self, ChunkBuilder};
+use crate::container::index::{Fact, Index};
+use crate::container::{FRAME_BYTES, op, put, take};
+use crate::event::Event;
+use crate::frame::Frame;
 use crate::storage::{Sink, Storage};
 
 /// Recorded time in one chunk at most: what a crash can cost.
@@ -39,10 +43,8 @@ pub(crate) const ABOUT_NAME: &str = "continuon";
 pub(crate) const ROBOT_FILE_NAME: &str = "robot.json";
 /// Name of the attached message table of the loop's log.
 pub(crate) const LOG_TABLE_NAME: &str = "fast-loop.log.elf";
-/// Record part of the loss channel's topic.
-pub(crate) const LOSS_SCHEMA: &str = "Loss";
-
-const LOSS_JSON_SCHEMA: &str = r#"{"title":"Loss","type":"object","properties":{"topic":{"type":"string","description":"segment whose records are missing"},"before_sequence":{"type":"integer","description":"first record that is there again"},"lost":{"type":"integer","description":"records missing before it"}},"required":["topic","before_sequence","lost"]}"#;
+const PROFILE: &str = "continuon";
+const LIBRARY: &str = concat!("continuon rlds ", env!("CARGO_PKG_VERSION"));
 
 /// Records that are missing, at the place where they are missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,14 +89,20 @@ pub struct Counts {
     pub log_frames: u64,
     /// Entries that tell of a loss.
     pub losses: u64,
+    /// Events.
+    pub events: u64,
+    /// Camera frames.
+    pub frames: u64,
 }
 
 impl Counts {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.telemetry = self.telemetry.saturating_add(other.telemetry);
         self.keyframes = self.keyframes.saturating_add(other.keyframes);
         self.log_frames = self.log_frames.saturating_add(other.log_frames);
         self.losses = self.losses.saturating_add(other.losses);
+        self.events = self.events.saturating_add(other.events);
+        self.frames = self.frames.saturating_add(other.frames);
     }
 }
 
@@ -103,44 +111,280 @@ impl Counts {
 pub enum RecordingError {
     /// The storage refused.
     #[error("recording: {0}")]
-    Io(#[from] std::io::Error),
-    /// The container cannot hold it.
-    #[error("recording: {0}")]
-    Mcap(McapError),
+    Io(#[from] io::Error),
     /// A layout or a loss could not be put into JSON.
     #[error("recording: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-impl From<McapError> for RecordingError {
-    /// What the storage said is told as such, not as the container's trouble with it.
-    fn from(error: McapError) -> Self {
-        match error {
-            McapError::Io(error) => Self::Io(error),
-            other => Self::Mcap(other),
+/// Whole chunks, as they go into the file.
+#[derive(Default)]
+pub(crate) struct Piece {
+    pub(crate) bytes: Vec<u8>,
+    /// What is in them, each with its offset in `bytes`.
+    pub(crate) facts: Vec<(u64, Fact)>,
+    pub(crate) counts: Counts,
+}
+
+/// Records on their way into a piece.
+pub(crate) struct RecordingBuilder {
+    chunk: ChunkBuilder,
+    fingerprint: String,
+    next_index: u64,
+    pending: Counts,
+    pending_since: Option<MonoNs>,
+}
+
+impl RecordingBuilder {
+    /// Begins: header, `about`, what is attached, and the chunk of the channels.
+    ///
+    /// # Errors
+    /// If a layout cannot be put into JSON, or memory into a chunk.
+    pub(crate) fn begin(
+        about: &About,
+        attached: Attached<'_>,
+    ) -> Result<(Self, Piece), RecordingError> {
+        let mut piece = Piece::default();
+        let bytes = &mut piece.bytes;
+        bytes.extend_from_slice(mcap::MAGIC);
+        let mut fingerprint = Fingerprint::default();
+        let header_at = bytes.len();
+        put::header(bytes, PROFILE, LIBRARY);
+        fingerprint.absorb(&bytes[header_at + FRAME_BYTES..]);
+        let map = about.to_map();
+        let metadata_at = bytes.len();
+        let pairs = map.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        put::metadata(bytes, ABOUT_NAME, pairs);
+        fingerprint.absorb(&bytes[metadata_at + FRAME_BYTES..]);
+        let fact = Fact::Metadata {
+            name: ABOUT_NAME.to_owned(),
+            bytes: (bytes.len() - metadata_at) as u64,
+        };
+        piece.facts.push((metadata_at as u64, fact));
+        let create_ns =
+            u64::try_from(about.start_unix_ms).unwrap_or(0).saturating_mul(1_000_000);
+        let times_ns = [about.start_mono_ns.0, create_ns];
+        let robot = Some((ROBOT_FILE_NAME, "application/json", attached.robot_json));
+        let table = attached.log_table.map(|data| (LOG_TABLE_NAME, "application/x-elf", data));
+        for (name, media_type, data) in robot.into_iter().chain(table) {
+            let at = bytes.len();
+            put::attachment(bytes, times_ns, name, media_type, data);
+            let fact = Fact::Attachment {
+                times_ns,
+                name: name.to_owned(),
+                media_type: media_type.to_owned(),
+                data_bytes: data.len() as u64,
+                bytes: (bytes.len() - at) as u64,
+            };
+            piece.facts.push((at as u64, fact));
         }
+        let mut chunk = ChunkBuilder::default();
+        channels::put_all(&mut chunk, &about.robot)?;
+        piece.facts.extend(channel_facts(chunk.records()).map(|fact| (0, fact)));
+        let first = Batch { index: 0, recording: fingerprint.text(), about: Some(map) };
+        chunk.message(BATCH_ID, 0, about.start_mono_ns.0, &serde_json::to_vec(&first)?);
+        let at = piece.bytes.len() as u64;
+        let facts = chunk.close(&mut piece.bytes)?;
+        piece.facts.push((at, Fact::Chunk(facts)));
+        let builder = Self {
+            chunk,
+            fingerprint: first.recording,
+            next_index: 1,
+            pending: Counts::default(),
+            pending_since: None,
+        };
+        Ok((builder, piece))
+    }
+
+    pub(crate) fn telemetry(&mut self, sequence: u64, record: &Telemetry) {
+        self.message(TELEMETRY_ID, sequence, record.mono_ns, record.as_bytes());
+        self.pending.telemetry += 1;
+    }
+
+    pub(crate) fn keyframe(&mut self, sequence: u64, state: &KernelState) {
+        self.message(KEYFRAME_ID, sequence, state.mono_ns, state.as_bytes());
+        self.pending.keyframes += 1;
+    }
+
+    pub(crate) fn log_frame(&mut self, sequence: u64, frame: &LogFrame) {
+        self.message(LOG_ID, sequence, frame.mono_ns, frame.as_bytes());
+        self.pending.log_frames += 1;
+    }
+
+    pub(crate) fn loss(&mut self, at: MonoNs, loss: &Loss) -> Result<(), RecordingError> {
+        self.message(LOSS_ID, loss.before_sequence, at, &serde_json::to_vec(loss)?);
+        self.pending.losses += 1;
+        Ok(())
+    }
+
+    pub(crate) fn event(&mut self, at: MonoNs, event: &Event) -> Result<(), RecordingError> {
+        self.message(EVENT_ID, self.pending.events, at, &serde_json::to_vec(event)?);
+        self.pending.events += 1;
+        Ok(())
+    }
+
+    pub(crate) fn frame(&mut self, frame: &Frame) {
+        let mut message = Vec::with_capacity(frame.jpeg.len() + 128);
+        frame.encode(&mut message);
+        self.message(FRAME_ID, frame.sequence, frame.mono_ns, &message);
+        self.pending.frames += 1;
+    }
+
+    fn message(&mut self, channel: u16, sequence: u64, at: MonoNs, bytes: &[u8]) {
+        if self.chunk.is_empty() {
+            let recording = self.fingerprint.clone();
+            let batch = Batch { index: self.next_index, recording, about: None };
+            // A number and a text: JSON takes them always.
+            let text = serde_json::to_vec(&batch).unwrap_or_default();
+            self.chunk.message(BATCH_ID, self.next_index, at.0, &text);
+            self.next_index += 1;
+        }
+        self.chunk.message(channel, sequence, at.0, bytes);
+        self.pending_since.get_or_insert(at);
+    }
+
+    /// Whether the chunk should go out before a record of `now` is added.
+    pub(crate) fn is_due(&self, now: MonoNs) -> bool {
+        self.chunk.bytes() >= CHUNK_BYTES_MAX
+            || self.pending_since.is_some_and(|since| now.since(since) >= CHUNK_NS_MAX)
+    }
+
+    /// The chunk so far, and a new one begins; `None` if nothing is in it.
+    ///
+    /// # Errors
+    /// If it cannot be packed; it is lost then.
+    pub(crate) fn seal(&mut self) -> io::Result<Option<Piece>> {
+        if self.chunk.is_empty() {
+            return Ok(None);
+        }
+        self.pending_since = None;
+        let mut piece = Piece { counts: std::mem::take(&mut self.pending), ..Piece::default() };
+        let facts = self.chunk.close(&mut piece.bytes)?;
+        piece.facts.push((0, Fact::Chunk(facts)));
+        Ok(Some(piece))
+    }
+
+    pub(crate) fn pending(&self) -> Counts {
+        self.pending
     }
 }
 
-/// Channels of a recording by their numbers in the file.
-#[derive(Clone, Copy)]
-struct Channels {
-    telemetry: u16,
-    keyframes: u16,
-    log: u16,
-    losses: u16,
+/// Schemas and channels among the records of a chunk.
+pub(crate) fn channel_facts(plain: &[u8]) -> impl Iterator<Item = Fact> + '_ {
+    chunk::records(plain).filter_map(Result::ok).filter_map(|(opcode, at)| match opcode {
+        op::SCHEMA => Some(Fact::Schema(plain[at].to_vec())),
+        op::CHANNEL => Some(Fact::Channel(plain[at].to_vec())),
+        _ => None,
+    })
 }
 
-/// A recording that is being written. Costs no allocation per record once a chunk has been filled.
-pub struct RecordingWriter<S: Storage> {
-    mcap: mcap::Writer<NoSeek<Sink<S>>>,
-    channels: Channels,
-    /// In chunks that were written whole.
+/// Whether a header's body is the one that this build writes.
+pub(crate) fn is_our_header(body: &[u8]) -> bool {
+    let mut rest = take::Bytes(body);
+    rest.text() == Some(PROFILE) && rest.text() == Some(LIBRARY) && rest.is_empty()
+}
+
+/// The file that pieces go into.
+pub(crate) struct RecordingFile<S> {
+    sink: Sink<S>,
+    index: Index,
+    written: Counts,
     stored: Counts,
-    /// In the chunk that is being filled.
-    pending: Counts,
-    pending_bytes: usize,
-    pending_since: Option<MonoNs>,
+}
+
+impl<S: Storage> RecordingFile<S> {
+    pub(crate) fn new(storage: S) -> Self {
+        Self {
+            sink: Sink::new(storage),
+            index: Index::default(),
+            written: Counts::default(),
+            stored: Counts::default(),
+        }
+    }
+
+    /// Writes a piece. It is not stored before [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// What the storage says; then only [`salvage`](Self::salvage) is left.
+    pub(crate) fn append(&mut self, piece: &Piece) -> io::Result<()> {
+        self.sink.write_all(&piece.bytes)?;
+        self.sink.flush()?;
+        self.index.absorb(&piece.bytes, &piece.facts);
+        self.written.add(piece.counts);
+        Ok(())
+    }
+
+    /// Waits until the disk has every piece: from here on they count as stored.
+    ///
+    /// # Errors
+    /// What the storage says; then only [`abandon`](Self::abandon) is left.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.sink.sync()?;
+        self.stored = self.written;
+        Ok(())
+    }
+
+    /// What the disk has.
+    pub(crate) fn stored(&self) -> Counts {
+        self.stored
+    }
+
+    /// What was written, and is perhaps not on the disk yet.
+    pub(crate) fn written(&self) -> Counts {
+        self.written
+    }
+
+    /// Ends the file with its summary.
+    ///
+    /// # Errors
+    /// What the storage says; what is stored stays so.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.close()
+    }
+
+    /// With a summary, else without, else not at all: a reader bears with the tail.
+    fn close(&mut self) -> io::Result<()> {
+        let mut end = |bytes: Vec<u8>| {
+            let written = self.sink.write_all(&bytes);
+            if written.is_err() {
+                self.sink.take_back()?;
+            }
+            written
+        };
+        let closed = end(self.index.closing());
+        if closed.is_err() {
+            end(self.index.closing_without_summary()).ok();
+        }
+        closed.and(self.sink.sync())
+    }
+
+    /// After a failed write: takes back what is not whole and ends the file as well as the storage
+    /// allows. A file that cannot even be ended is still read, up to the same record. Returns what is
+    /// stored.
+    pub(crate) fn salvage(mut self) -> Counts {
+        if self.sink.take_back().is_err() || self.sync().is_err() {
+            return self.abandon();
+        }
+        let stored = self.stored;
+        // What stays open is read all the same.
+        self.close().ok();
+        stored
+    }
+
+    /// After a failed sync: what is not certain is taken away, and nothing more is written. Returns
+    /// what is stored.
+    pub(crate) fn abandon(self) -> Counts {
+        let stored = self.stored;
+        // What stays if even this fails is whole chunks, and more than was counted.
+        self.sink.keep_what_is_certain().ok();
+        stored
+    }
+}
+
+/// A recording that is written as its records come: [`RecordingBuilder`] and [`RecordingFile`] in one.
+pub struct RecordingWriter<S: Storage> {
+    builder: RecordingBuilder,
+    file: RecordingFile<S>,
 }
 
 impl<S: Storage> RecordingWriter<S> {
@@ -153,223 +397,89 @@ impl<S: Storage> RecordingWriter<S> {
         about: &About,
         attached: impl Into<Attached<'a>>,
     ) -> Result<Self, RecordingError> {
-        let attached = attached.into();
-        let mut mcap = WriteOptions::new()
-            .profile("continuon")
-            .library(concat!("continuon rlds ", env!("CARGO_PKG_VERSION")))
-            .compression(None)
-            // A chunk is built in memory, written in one piece, and closed by us.
-            .disable_seeking(true)
-            .chunk_size(None)
-            .create(NoSeek::new(Sink::new(storage)))?;
-        mcap.write_metadata(&Metadata { name: ABOUT_NAME.to_owned(), metadata: about.to_map() })?;
-        let mut attach = |name: &str, media_type: &str, data| {
-            mcap.attach(&Attachment {
-                log_time: about.start_mono_ns.0,
-                create_time: u64::try_from(about.start_unix_ms)
-                    .unwrap_or(0)
-                    .saturating_mul(1_000_000),
-                name: name.to_owned(),
-                media_type: media_type.to_owned(),
-                data: Cow::Borrowed(data),
-            })
-        };
-        attach(ROBOT_FILE_NAME, "application/json", attached.robot_json)?;
-        if let Some(table) = attached.log_table {
-            attach(LOG_TABLE_NAME, "application/x-elf", table)?;
-        }
-        mcap.flush()?;
-        let channels = Channels {
-            telemetry: wire_channel::<Telemetry, S>(&mut mcap, &TELEMETRY, &about.robot)?,
-            keyframes: wire_channel::<KernelState, S>(&mut mcap, &KEYFRAME, &about.robot)?,
-            log: wire_channel::<LogFrame, S>(&mut mcap, &LOG, &about.robot)?,
-            losses: loss_channel(&mut mcap, &about.robot)?,
-        };
-        // The first chunk holds the schemas alone: a reader knows all channels at once.
-        mcap.flush()?;
-        Ok(Self {
-            mcap,
-            channels,
-            stored: Counts::default(),
-            pending: Counts::default(),
-            pending_bytes: 0,
-            pending_since: None,
-        })
+        let (builder, begin) = RecordingBuilder::begin(about, attached.into())?;
+        let mut file = RecordingFile::new(storage);
+        file.append(&begin)?;
+        file.sync()?;
+        Ok(Self { builder, file })
     }
 
     /// Adds a telemetry record to the chunk. `sequence` is its place in the ring.
-    ///
-    /// # Errors
-    /// [`RecordingError`]; then only [`salvage`](Self::salvage) is left.
-    pub fn telemetry(&mut self, sequence: u64, record: &Telemetry) -> Result<(), RecordingError> {
-        let channel = self.channels.telemetry;
-        self.message(channel, sequence, record.mono_ns, record.as_bytes())?;
-        self.pending.telemetry = self.pending.telemetry.saturating_add(1);
-        Ok(())
+    pub fn telemetry(&mut self, sequence: u64, record: &Telemetry) {
+        self.builder.telemetry(sequence, record);
     }
 
     /// Adds a keyframe to the chunk.
-    ///
-    /// # Errors
-    /// As [`telemetry`](Self::telemetry).
-    pub fn keyframe(&mut self, sequence: u64, state: &KernelState) -> Result<(), RecordingError> {
-        let channel = self.channels.keyframes;
-        self.message(channel, sequence, state.mono_ns, state.as_bytes())?;
-        self.pending.keyframes = self.pending.keyframes.saturating_add(1);
-        Ok(())
+    pub fn keyframe(&mut self, sequence: u64, state: &KernelState) {
+        self.builder.keyframe(sequence, state);
     }
 
     /// Adds a frame of the loop's log to the chunk.
-    ///
-    /// # Errors
-    /// As [`telemetry`](Self::telemetry).
-    pub fn log_frame(&mut self, sequence: u64, frame: &LogFrame) -> Result<(), RecordingError> {
-        let channel = self.channels.log;
-        self.message(channel, sequence, frame.mono_ns, frame.as_bytes())?;
-        self.pending.log_frames = self.pending.log_frames.saturating_add(1);
-        Ok(())
+    pub fn log_frame(&mut self, sequence: u64, frame: &LogFrame) {
+        self.builder.log_frame(sequence, frame);
+    }
+
+    /// Adds a camera frame to the chunk.
+    pub fn frame(&mut self, frame: &Frame) {
+        self.builder.frame(frame);
     }
 
     /// Says that records are missing; `at` is the time of the first that is there again.
     ///
     /// # Errors
-    /// As [`telemetry`](Self::telemetry).
+    /// If it cannot be put into JSON.
     pub fn loss(&mut self, at: MonoNs, loss: &Loss) -> Result<(), RecordingError> {
-        let channel = self.channels.losses;
-        self.message(channel, loss.before_sequence, at, &serde_json::to_vec(loss)?)?;
-        self.pending.losses = self.pending.losses.saturating_add(1);
-        Ok(())
+        self.builder.loss(at, loss)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "MCAP keeps the low 32 bits on purpose")]
-    fn message(
-        &mut self,
-        channel_id: u16,
-        sequence: u64,
-        at: MonoNs,
-        bytes: &[u8],
-    ) -> Result<(), RecordingError> {
-        let header = MessageHeader {
-            channel_id,
-            sequence: sequence as u32,
-            log_time: at.0,
-            publish_time: at.0,
-        };
-        self.mcap.write_to_known_channel(&header, bytes)?;
-        self.pending_bytes = self.pending_bytes.saturating_add(bytes.len());
-        self.pending_since.get_or_insert(at);
-        Ok(())
+    /// Says that something happened.
+    ///
+    /// # Errors
+    /// If it cannot be put into JSON.
+    pub fn event(&mut self, at: MonoNs, event: &Event) -> Result<(), RecordingError> {
+        self.builder.event(at, event)
     }
 
     /// Whether the chunk should go out before a record of `now` is added.
     #[must_use]
     pub fn is_due(&self, now: MonoNs) -> bool {
-        self.pending_bytes >= CHUNK_BYTES_MAX
-            || self.pending_since.is_some_and(|since| now.since(since) >= CHUNK_NS_MAX)
+        self.builder.is_due(now)
     }
 
-    /// Writes the chunk out. Afterwards everything added so far counts as stored.
+    /// Writes the chunk out and waits for the disk. Afterwards everything added so far is stored.
     ///
     /// # Errors
-    /// As [`telemetry`](Self::telemetry); the chunk is lost then.
+    /// What the storage says; the recording is of no further use then.
     pub fn flush(&mut self) -> Result<(), RecordingError> {
-        if self.pending_since.is_none() {
-            return Ok(());
+        if let Some(piece) = self.builder.seal()? {
+            self.file.append(&piece)?;
+            self.file.sync()?;
         }
-        self.mcap.flush()?;
-        self.stored.add(self.pending);
-        self.pending = Counts::default();
-        self.pending_bytes = 0;
-        self.pending_since = None;
         Ok(())
     }
 
-    /// What is in chunks that were written whole.
+    /// What the disk has.
     #[must_use]
     pub fn stored(&self) -> Counts {
-        self.stored
+        self.file.stored()
     }
 
     /// What is in the chunk that is being filled: lost if its write fails.
     #[must_use]
     pub fn pending(&self) -> Counts {
-        self.pending
+        self.builder.pending()
     }
 
     /// Ends the recording with its summary, and waits until the disk has it.
     ///
     /// # Errors
-    /// [`RecordingError`], and the recording as it was after its last whole chunk, closed without a
-    /// summary as far as the storage allows.
+    /// [`RecordingError`], and what the disk has.
     pub fn finish(mut self) -> Result<Counts, (RecordingError, Counts)> {
-        if let Err(error) = self.flush() {
-            return Err((error, self.salvage()));
+        let flushed = self.flush();
+        let stored = self.stored();
+        match flushed {
+            Ok(()) => self.file.finish().map(|()| stored).map_err(|error| (error.into(), stored)),
+            Err(error) => Err((error, self.file.salvage())),
         }
-        if let Err(error) = self.mcap.finish() {
-            return Err((error.into(), self.salvage()));
-        }
-        let stored = self.stored;
-        self.mcap.into_inner().into_inner().sync().map_err(|error| (error.into(), stored))?;
-        Ok(stored)
     }
-
-    /// After a failed write: takes back what is not whole and closes the file without a summary, so
-    /// that any MCAP reader opens it. A file that cannot even be closed is still read by
-    /// [`crate::RecordingReader`], up to the same record. Returns what is stored.
-    pub fn salvage(self) -> Counts {
-        let stored = self.stored;
-        let mut sink = self.mcap.into_inner().into_inner();
-        let closed = sink
-            .take_back()
-            .and_then(|()| sink.write_all(&closing_bytes()))
-            .and_then(|()| sink.flush())
-            .and_then(|()| sink.sync());
-        if closed.is_err() {
-            // If this fails too nothing is left to try; the reader tolerates the tail.
-            sink.take_back().ok();
-        }
-        stored
-    }
-}
-
-/// End of the data section, a footer that points to no summary, and the magic.
-fn closing_bytes() -> Vec<u8> {
-    const DATA_END: u8 = 0x0f;
-    const FOOTER: u8 = 0x02;
-    let mut bytes = Vec::with_capacity(50);
-    for (opcode, body_bytes) in [(DATA_END, 4_u64), (FOOTER, 20)] {
-        bytes.push(opcode);
-        bytes.extend_from_slice(&body_bytes.to_le_bytes());
-        // Zero says "no CRC" and "no summary".
-        bytes.extend((0..body_bytes).map(|_| 0));
-    }
-    bytes.extend_from_slice(mcap::MAGIC);
-    bytes
-}
-
-fn wire_channel<T: Record, S: Storage>(
-    mcap: &mut mcap::Writer<NoSeek<Sink<S>>>,
-    topic: &Topic,
-    robot: &str,
-) -> Result<u16, RecordingError> {
-    let schema = mcap.add_schema(T::NAME, SCHEMA_ENCODING, &layout_json::<T>()?)?;
-    let topic_name = topic_name(topic, robot);
-    Ok(mcap.add_channel(schema, &topic_name, MESSAGE_ENCODING, &BTreeMap::new())?)
-}
-
-fn loss_channel<S: Storage>(
-    mcap: &mut mcap::Writer<NoSeek<Sink<S>>>,
-    robot: &str,
-) -> Result<u16, RecordingError> {
-    let schema = mcap.add_schema(LOSS_SCHEMA, "jsonschema", LOSS_JSON_SCHEMA.as_bytes())?;
-    let topic = format!("{robot}.{}.loss", rt_wire::topics::RLDS_LOGGER);
-    Ok(mcap.add_channel(schema, &topic, "json", &BTreeMap::new())?)
-}
-
-/// The segment's name.
-pub(crate) fn topic_name(topic: &Topic, robot: &str) -> String {
-    let mut name = String::new();
-    // Writing to a String cannot fail; were it to, the name would be short and still unique.
-    topic.write_name(robot, &mut name).unwrap_or_default();
-    name
 }

@@ -1,5 +1,5 @@
 //! Steps out of telemetry: at each instant of a fixed grid the nearest record, as the contract
-//! wants it.
+//! wants it; with a camera, at every k-th frame of it.
 //!
 //! *What it decides.* Which record makes a step and what stands in it. The grid lies on the
 //! monotonic clock and begins with the first record; an instant without a record within half a
@@ -11,14 +11,21 @@
 
 use std::collections::BTreeMap;
 
-use rt_wire::{FaultSet, MonoNs, Raw, RawEnum, RuleSet, Source, Telemetry, Validity};
+use rt_wire::{FaultSet, MonoNs, Raw, RuleSet, Source, Telemetry, Validity};
 
 use crate::about::About;
-use crate::schema::{Action, Diagnostics, Gaze, Glove, Observation, Pose, RobotState, Step};
+use crate::event::name_of;
+use crate::place::RECORDING;
+use crate::schema::{
+    Action, Diagnostics, Gaze, Glove, MediaBundle, MediaRef, Observation, Pose, RobotState, Step,
+};
+use crate::snap::{Seen, Snap, Snapped};
 
 const NS_PER_S: u64 = 1_000_000_000;
 /// A step rate above the telemetry rate would only repeat records.
 const STEP_RATE_HZ_MAX: u32 = 1000;
+/// Blocks of a step lie within this of each other, or the step says that they do not.
+const ALIGNED_NS_MAX: u64 = 5_000_000;
 
 /// Why no steps can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +52,11 @@ impl Between {
         self.causes.0 |= record.outcome.causes.0;
         self.rules |= record.outcome.rules;
     }
+
+    fn told(&mut self, record: &Telemetry, lost: u64) {
+        self.absorb(record);
+        self.lost = self.lost.saturating_add(lost);
+    }
 }
 
 /// Makes steps as telemetry goes by.
@@ -55,6 +67,10 @@ pub struct Steps {
     /// Index on the grid of the next step.
     next: u64,
     previous: Option<Telemetry>,
+    /// With a camera: frames and their telemetry, instead of the grid.
+    snap: Option<Snap>,
+    /// Records missing before the next one.
+    lost: u64,
     between: Between,
     /// The last step, held back until it is known whether the episode ends with it.
     held: Option<Step>,
@@ -72,7 +88,10 @@ impl Steps {
         if found == 0 || found > STEP_RATE_HZ_MAX {
             return Err(StepsError::Rate { found });
         }
+        let every = u64::from(about.frames_per_step);
         Ok(Self {
+            snap: (every > 0).then(|| Snap::new(every)),
+            lost: 0,
             about,
             rate_hz: u64::from(found),
             first_at: None,
@@ -99,11 +118,27 @@ impl Steps {
 
     /// Says that `lost` records are missing before the next one pushed.
     pub fn lost(&mut self, lost: u64) {
-        self.between.lost = self.between.lost.saturating_add(lost);
+        self.lost = self.lost.saturating_add(lost);
+    }
+
+    /// Takes the next frame of the camera; without one in its description, there are none in a step.
+    pub(crate) fn frame(&mut self, frame: &Seen, mut emit: impl FnMut(&Step)) {
+        if let Some(snap) = &mut self.snap {
+            snap.frame(frame);
+            self.snap_steps(false, &mut emit);
+        }
     }
 
     /// Takes the next record; hands over each step that is now sure, oldest first.
     pub fn push(&mut self, record: &Telemetry, mut emit: impl FnMut(&Step)) {
+        let lost = std::mem::take(&mut self.lost);
+        if let Some(snap) = &mut self.snap {
+            let between = &mut self.between;
+            snap.record(record, lost, |record, lost| between.told(record, lost));
+            self.snap_steps(false, &mut emit);
+            return;
+        }
+        self.between.lost = self.between.lost.saturating_add(lost);
         let first_at = *self.first_at.get_or_insert(record.mono_ns);
         let half_period_ns = NS_PER_S / self.rate_hz / 2;
         let mut absorbed = false;
@@ -125,10 +160,7 @@ impl Steps {
             };
             self.next = self.next.saturating_add(1);
             let step = self.step(&chosen);
-            self.made = self.made.saturating_add(1);
-            if let Some(sure) = self.held.replace(step) {
-                emit(&sure);
-            }
+            self.hold(step, &mut emit);
         }
         if !absorbed {
             self.between.absorb(record);
@@ -137,7 +169,8 @@ impl Steps {
     }
 
     /// Hands over the last step. `is_terminal`: the episode ended on its own terms.
-    pub fn finish(&mut self, is_terminal: bool, emit: impl FnOnce(&Step)) {
+    pub fn finish(&mut self, is_terminal: bool, mut emit: impl FnMut(&Step)) {
+        self.snap_steps(true, &mut emit);
         if let Some(mut last) = self.held.take() {
             last.is_terminal = is_terminal;
             emit(&last);
@@ -162,6 +195,28 @@ impl Steps {
         self.between.skipped = self.between.skipped.saturating_add(skipped);
     }
 
+    fn hold(&mut self, step: Step, emit: &mut impl FnMut(&Step)) {
+        self.made = self.made.saturating_add(1);
+        if let Some(sure) = self.held.replace(step) {
+            emit(&sure);
+        }
+    }
+
+    fn snap_steps(&mut self, is_end: bool, emit: &mut impl FnMut(&Step)) {
+        loop {
+            let (snap, between) = (&mut self.snap, &mut self.between);
+            let next = snap.as_mut().and_then(|snap| {
+                snap.next(is_end, |record, lost| between.told(record, lost))
+            });
+            let Some(snapped) = next else {
+                return;
+            };
+            let mut step = self.step(&snapped.record);
+            with_frame(&mut step, &snapped);
+            self.hold(step, emit);
+        }
+    }
+
     fn step(&mut self, record: &Telemetry) -> Step {
         let between = std::mem::take(&mut self.between);
         Step {
@@ -177,6 +232,31 @@ impl Steps {
             is_terminal: false,
             step_metadata: step_metadata(record, &between),
         }
+    }
+}
+
+/// The step's picture, and how far its telemetry is from it if that is further than it may be.
+fn with_frame(step: &mut Step, snapped: &Snapped) {
+    let frame = &snapped.frame;
+    let pixels = |count| i32::try_from(count).unwrap_or(i32::MAX);
+    let observation = &mut step.observation;
+    observation.video_frame_id.clone_from(&frame.frame_id);
+    observation.depth_frame_id.clone_from(&frame.frame_id);
+    observation.robot_state.frame_id.clone_from(&frame.frame_id);
+    observation.media = Some(MediaBundle {
+        rgb: Some(MediaRef {
+            uri: format!("{RECORDING}#frames/{}", frame.sequence),
+            frame_id: frame.frame_id.clone(),
+            timestamp_ns: nanos(frame.mono_ns),
+            width: pixels(frame.width),
+            height: pixels(frame.height),
+            format: "jpeg".to_owned(),
+            ..MediaRef::default()
+        }),
+        ..MediaBundle::default()
+    });
+    if snapped.apart_ns > ALIGNED_NS_MAX {
+        step.step_metadata.insert("misaligned_ns".to_owned(), snapped.apart_ns.to_string());
     }
 }
 
@@ -272,10 +352,6 @@ fn step_metadata(record: &Telemetry, between: &Between) -> BTreeMap<String, Stri
         metadata.insert("steps_skipped".to_owned(), between.skipped.to_string());
     }
     metadata
-}
-
-fn name_of<E: RawEnum + std::fmt::Debug + std::fmt::Display>(raw: Raw<E>) -> String {
-    raw.get().map_or_else(|| format!("{raw:?}"), |value| value.to_string())
 }
 
 fn fault_names(faults: FaultSet) -> String {

@@ -17,9 +17,9 @@ fn recorded(cycles: u64) -> (Vec<u8>, Counts) {
         if writer.is_due(record.mono_ns) {
             writer.flush().unwrap();
         }
-        writer.telemetry(n, &record).unwrap();
+        writer.telemetry(n, &record);
         if n % 100 == 0 {
-            writer.keyframe(n / 100, &keyframe(n)).unwrap();
+            writer.keyframe(n / 100, &keyframe(n));
         }
     }
     let counts = writer.finish().map_err(|(error, _)| error).unwrap();
@@ -52,7 +52,7 @@ fn expected(cycles: u64) -> Vec<Entry> {
 #[test]
 fn every_record_comes_back_byte_for_byte_and_in_order() {
     let (bytes, counts) = recorded(1000);
-    assert_eq!(counts, Counts { telemetry: 1000, keyframes: 10, log_frames: 0, losses: 0 });
+    assert_eq!(counts, Counts { telemetry: 1000, keyframes: 10, ..Counts::default() });
     let mut reader = reader(&bytes);
     let found = entries(&mut reader);
     assert_eq!(found.len(), 1010);
@@ -73,7 +73,7 @@ fn values_that_are_no_numbers_keep_their_bits() {
     let mut writer = RecordingWriter::create(disk.clone(), &about(), ROBOT_JSON).unwrap();
     let mut record = cycle(1);
     record.outcome.asked.steering = f32::from_bits(0x7fc0_1234);
-    writer.telemetry(1, &record).unwrap();
+    writer.telemetry(1, &record);
     writer.finish().map_err(|(error, _)| error).unwrap();
     let Some(Entry::Telemetry(found)) = reader(&disk.content()).next_entry().unwrap() else {
         panic!("no telemetry");
@@ -94,7 +94,8 @@ fn stock_mcap_reader_finds_topics_times_and_layouts() {
     let (bytes, _) = recorded(300);
     let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
     let stats = summary.stats.as_ref().unwrap();
-    assert_eq!(stats.message_count, 303);
+    let chunks = u64::from(stats.chunk_count);
+    assert_eq!(stats.message_count, 303 + chunks, "and one of each chunk about itself");
     assert_eq!(stats.message_start_time, START);
     assert_eq!(stats.attachment_count, 1);
     assert!(stats.chunk_count >= 2, "a chunk each 200 ms");
@@ -145,11 +146,11 @@ fn loss_stands_where_the_records_are_missing() {
     let mut writer = RecordingWriter::create(disk.clone(), &about(), ROBOT_JSON).unwrap();
     let loss =
         Loss { topic: "donkey.fast-loop.telemetry.ring".to_owned(), before_sequence: 8, lost: 6 };
-    writer.telemetry(1, &cycle(1)).unwrap();
+    writer.telemetry(1, &cycle(1));
     writer.loss(cycle(8).mono_ns, &loss).unwrap();
-    writer.telemetry(8, &cycle(8)).unwrap();
+    writer.telemetry(8, &cycle(8));
     let counts = writer.finish().map_err(|(error, _)| error).unwrap();
-    assert_eq!(counts, Counts { telemetry: 2, keyframes: 0, log_frames: 0, losses: 1 });
+    assert_eq!(counts, Counts { telemetry: 2, losses: 1, ..Counts::default() });
     let expected = [Entry::Telemetry(cycle(1)), Entry::Loss(loss), Entry::Telemetry(cycle(8))];
     assert_eq!(entries(&mut reader(&disk.content())), expected);
 }
@@ -174,19 +175,35 @@ fn recording_of_another_layout_is_refused_by_name() {
 
 /// Puts `to` in place of `from` in the first chunk, and the chunk's CRC right.
 fn with_first_chunk_changed(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    let mut at = mcap::MAGIC.len();
-    while bytes[at] != mcap::records::op::CHUNK {
-        at += 9 + usize::try_from(length_at(&bytes, at)).unwrap();
-    }
-    let body = at + 9..at + 9 + usize::try_from(length_at(&bytes, at)).unwrap();
-    let records = body.start + 40..body.end;
-    let found = bytes[records.clone()].windows(from.len()).position(|window| window == from);
-    let place = records.start + found.unwrap();
-    bytes[place..place + to.len()].copy_from_slice(to);
-    let crc = crc32fast::hash(&bytes[records]);
-    bytes[body.start + 24..body.start + 28].copy_from_slice(&crc.to_le_bytes());
-    bytes
+    with_chunk_changed(bytes, 0, |plain| {
+        let place = plain.windows(from.len()).position(|window| window == from).unwrap();
+        plain[place..place + to.len()].copy_from_slice(to);
+    })
+}
+
+/// Where a chunk's CRC, the length of its packed records, and these themselves begin.
+const CRC_AT: usize = 9 + 24;
+const PACKED_BYTES_AT: usize = CRC_AT + 4 + 4 + 3;
+const PACKED_AT: usize = PACKED_BYTES_AT + 8;
+
+/// Changes the records of a chunk, packs them again and puts its CRC right.
+fn with_chunk_changed(bytes: &[u8], chunk: usize, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    use std::io::{Read, Write};
+    let chunk = chunks(bytes)[chunk].clone();
+    let mut plain = Vec::new();
+    let packed = &bytes[chunk.start + PACKED_AT..chunk.end];
+    lz4_flex::frame::FrameDecoder::new(packed).read_to_end(&mut plain).unwrap();
+    change(&mut plain);
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(&plain).unwrap();
+    let packed = encoder.finish().unwrap();
+    let mut changed = bytes[chunk.start..chunk.start + PACKED_AT].to_vec();
+    changed[CRC_AT..CRC_AT + 4].copy_from_slice(&crc32fast::hash(&plain).to_le_bytes());
+    changed[PACKED_BYTES_AT..PACKED_AT].copy_from_slice(&(packed.len() as u64).to_le_bytes());
+    changed.extend_from_slice(&packed);
+    let length = changed.len() as u64 - 9;
+    changed[1..9].copy_from_slice(&length.to_le_bytes());
+    [&bytes[..chunk.start], &changed, &bytes[chunk.end..]].concat()
 }
 
 fn length_at(bytes: &[u8], at: usize) -> u64 {
@@ -212,7 +229,7 @@ fn torn_tail_costs_the_torn_chunk_and_is_measured() {
     let (bytes, _) = recorded(1000);
     let last = chunks(&bytes).pop().unwrap();
     let whole = entries(&mut reader(&bytes));
-    for cut in [last.start + 1, last.start + 9, last.start + 5000, last.end - 1] {
+    for cut in [last.start + 1, last.start + 9, last.start + 500, last.end - 1] {
         let mut torn = reader(&bytes[..cut]);
         let found = entries(&mut torn);
         assert_eq!(found, whole[..found.len()]);
@@ -239,7 +256,7 @@ fn any_flipped_bit_in_a_chunk_costs_that_chunk_only() {
     let whole = entries(&mut reader(&bytes));
     let chunks = chunks(&bytes);
     let middle = &chunks[2];
-    for at in (middle.start + 9 + 40..middle.end).step_by(4099) {
+    for at in (middle.start + 9 + 24..middle.end).step_by(97) {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         let mut damaged = reader(&flipped);
@@ -254,14 +271,11 @@ fn any_flipped_bit_in_a_chunk_costs_that_chunk_only() {
 
 #[test]
 fn iterator_hands_an_error_out_once_and_says_nothing_of_a_tail_it_has_not_seen() {
-    let (mut bytes, _) = recorded(600);
-    // The first chunk holds the channels; in the second, a message of none of them.
-    let chunk = chunks(&bytes)[1].clone();
-    let records = chunk.start + 9 + 40..chunk.end;
-    let channel = records.start + 9;
-    bytes[channel..channel + 2].copy_from_slice(&u16::MAX.to_le_bytes());
-    let crc = crc32fast::hash(&bytes[records]);
-    bytes[chunk.start + 9 + 24..chunk.start + 9 + 28].copy_from_slice(&crc.to_le_bytes());
+    // The first chunk holds the channels; in the second, a message of none of them after its own.
+    let bytes = with_chunk_changed(&recorded(600).0, 1, |plain| {
+        let second = 9 + usize::try_from(length_at(plain, 0)).unwrap();
+        plain[second + 9..second + 11].copy_from_slice(&u16::MAX.to_le_bytes());
+    });
     let mut reader = reader(&bytes);
     assert!(matches!(reader.next(), Some(Err(ReadError::Content { .. }))));
     assert!(reader.next().is_none());
@@ -296,7 +310,7 @@ fn something_else_is_refused_by_its_first_bytes() {
 fn chunk_is_due_after_200_ms_of_records_and_not_before() {
     let mut writer = RecordingWriter::create(Disk::new(usize::MAX), &about(), ROBOT_JSON).unwrap();
     assert!(!writer.is_due(MonoNs(u64::MAX)), "an empty chunk is never due");
-    writer.telemetry(1, &cycle(1)).unwrap();
+    writer.telemetry(1, &cycle(1));
     assert!(!writer.is_due(MonoNs(START + 199 * MS)));
     assert!(writer.is_due(MonoNs(START + 200 * MS)));
     writer.flush().unwrap();
@@ -311,7 +325,7 @@ fn log_frames_and_their_message_table_come_back_byte_for_byte() {
     let mut writer = RecordingWriter::create(disk.clone(), &about(), attached).unwrap();
     let mut frame = LogFrame { sequence: 7, cycle_index: 3, bytes: 4, ..LogFrame::default() };
     frame.frame[..4].copy_from_slice(&[1, 0, 2, 3]);
-    writer.log_frame(7, &frame).unwrap();
+    writer.log_frame(7, &frame);
     let counts = writer.finish().map_err(|(error, _)| error).unwrap();
     assert_eq!(counts, Counts { log_frames: 1, ..Counts::default() });
     let mut reader = reader(&disk.content());
@@ -320,4 +334,57 @@ fn log_frames_and_their_message_table_come_back_byte_for_byte() {
     assert_eq!(entries(&mut reader), [Entry::Log(frame)]);
     // Whoever recorded without a table says so.
     assert_eq!(self::reader(&recorded(1).0).log_table(), None);
+}
+
+#[test]
+fn chunk_of_another_recording_is_not_believed_though_it_is_whole() {
+    let (bytes, _) = recorded(600);
+    let disk = Disk::new(usize::MAX);
+    let other = rlds::About { start_unix_ms: 1, ..about() };
+    let mut writer = RecordingWriter::create(disk.clone(), &other, ROBOT_JSON).unwrap();
+    for n in 1..=600 {
+        if writer.is_due(cycle(n).mono_ns) {
+            writer.flush().unwrap();
+        }
+        writer.telemetry(n, &cycle(n));
+    }
+    writer.finish().map_err(|(error, _)| error).unwrap();
+    let theirs = disk.content();
+    let (ours, old) = (chunks(&bytes), chunks(&theirs));
+    // A block of the disk that was never written still holds what it held for another file.
+    let mixed = [&bytes[..ours[2].start], &theirs[old[2].clone()]].concat();
+    let mut reader = reader(&mixed);
+    assert_eq!(entries(&mut reader), expected(200));
+    assert!(reader.damage()[0].found.contains("another recording"), "{:?}", reader.damage());
+}
+
+#[test]
+fn chunk_that_is_missing_without_a_trace_is_noticed() {
+    let (bytes, _) = recorded(1000);
+    let chunks = chunks(&bytes);
+    let without = [&bytes[..chunks[2].start], &bytes[chunks[3].start..]].concat();
+    let mut reader = reader(&without);
+    let found = entries(&mut reader);
+    assert!(found.len() < expected(1000).len());
+    assert_eq!(reader.damage().len(), 1);
+    assert!(reader.damage()[0].found.contains("1 chunks are missing"), "{:?}", reader.damage());
+}
+
+#[test]
+fn bomb_in_a_chunk_is_refused_whatever_it_declares() {
+    let (bytes, _) = recorded(600);
+    // Some kilobytes that unpack to 64 MiB; the chunk goes on declaring what it held before.
+    let bomb = with_chunk_changed(&bytes, 1, |plain| plain.resize(64 << 20, 0));
+    let mut refused = reader(&bomb);
+    let found = entries(&mut refused);
+    assert!(!found.is_empty() && found.iter().all(|entry| expected(600).contains(entry)));
+    assert!(refused.damage()[0].found.contains("more than"), "{:?}", refused.damage());
+    // It declares all of it.
+    let mut declared = bomb;
+    let chunk = chunks(&declared)[1].clone();
+    declared[chunk.start + 9 + 16..chunk.start + 9 + 24]
+        .copy_from_slice(&(64_u64 << 20).to_le_bytes());
+    let mut refused = reader(&declared);
+    entries(&mut refused);
+    assert!(refused.damage()[0].found.contains("expected at most"), "{:?}", refused.damage());
 }

@@ -43,7 +43,7 @@ pub(crate) fn check(
             // Its counts are from its beginning.
             return;
         }
-        Some(closing @ ("loop_lost" | "disk_failed")) => {
+        Some(closing @ ("loop_lost" | "disk_failed" | "recovered")) => {
             let reason = note.text("reason").unwrap_or_default();
             findings.warning("cut_short", "closing", "clean", format!("{closing}: {reason}"));
         }

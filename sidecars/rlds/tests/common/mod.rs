@@ -4,10 +4,12 @@
 
 pub(crate) mod full;
 
-use rlds::{About, Storage};
+use rlds::{About, FileSystem, HostFiles, Storage};
 use rt_wire::{Fault, FaultSet, KernelState, Mode, MonoNs, RuleSet, Source, Telemetry, Validity};
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 /// One millisecond.
@@ -26,6 +28,7 @@ pub(crate) fn about() -> About {
         start_unix_ms: 1_795_000_000_123,
         kernel: "6.12.0-rt".to_owned(),
         step_rate_hz: 20,
+        ..About::default()
     }
 }
 
@@ -115,5 +118,82 @@ impl Storage for Disk {
 
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// This machine's files, but recording and steps, which go to disks that run full.
+pub(crate) struct SmallDisks {
+    pub(crate) recording: Disk,
+    pub(crate) steps: Disk,
+}
+
+pub(crate) enum OnDisk {
+    Small(Disk),
+    Host(File),
+}
+
+impl FileSystem for SmallDisks {
+    type File = OnDisk;
+    type Reader = File;
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        HostFiles.make_dir(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<OnDisk> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("mcap") => Ok(OnDisk::Small(self.recording.clone())),
+            Some("jsonl") => Ok(OnDisk::Small(self.steps.clone())),
+            _ => HostFiles.create(path).map(OnDisk::Host),
+        }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        HostFiles.open(path)
+    }
+
+    fn lock(&self, reader: &File) -> io::Result<bool> {
+        HostFiles.lock(reader)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        HostFiles.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        HostFiles.remove(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        HostFiles.sync_dir(path)
+    }
+}
+
+impl Write for OnDisk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Small(disk) => disk.write(bytes),
+            Self::Host(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Storage for OnDisk {
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        match self {
+            Self::Small(disk) => disk.truncate(bytes),
+            Self::Host(file) => file.truncate(bytes),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        match self {
+            Self::Small(disk) => disk.sync(),
+            Self::Host(file) => Storage::sync(file),
+        }
     }
 }
