@@ -114,7 +114,11 @@ fn of_episode(path: &Path, args: &LogArgs, json: bool) -> Result<Exit, Failure> 
             Entry::Loss(loss) if is_of(&topics::LOG, &loss.topic) => {
                 printer.overwritten(loss.lost)?;
             }
-            Entry::Loss(_) | Entry::Telemetry(_) | Entry::Keyframe(_) => {}
+            Entry::Loss(_)
+            | Entry::Telemetry(_)
+            | Entry::Keyframe(_)
+            | Entry::Event(_)
+            | Entry::Frame(_) => {}
         }
     }
     for note in recorded.notes() {

@@ -146,8 +146,9 @@ pub fn replay(path: &Path) -> Result<Replayed, Failure> {
                 }
             }
             Entry::Telemetry(record) => course.cycle(&mut tape, &record),
-            // The sequences of the records tell of the loss as well; a message decides nothing.
-            Entry::Loss(_) | Entry::Log(_) => {}
+            // The sequences of the records tell of the loss as well, the records of every event; a
+            // message and a picture decide nothing.
+            Entry::Loss(_) | Entry::Log(_) | Entry::Event(_) | Entry::Frame(_) => {}
         }
     }
     progress.done();

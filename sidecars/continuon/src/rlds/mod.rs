@@ -3,6 +3,8 @@
 //! Decides which verbs there are; each stands in the file of its name. Tests: tests/rlds.rs.
 
 mod episodes;
+mod export;
+mod import;
 mod validate;
 
 use crate::exit::{Exit, Failure};
@@ -11,6 +13,12 @@ use clap::Subcommand;
 /// What to do with episodes.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RldsCommand {
+    /// Write episodes in the formats of other tools: RLDS for TensorFlow, LeRobot, TFRecord and more.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
+    /// Take what other recorders wrote as episodes: Donkeycar tubs, LeRobot, TFRecords and more.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::ImportArgs),
     /// Say whether episodes are what the RLDS contract wants: one line a fault, with file, line, step
     /// and field.
     #[command(after_help = validate::EXAMPLES)]
@@ -23,6 +31,8 @@ pub enum RldsCommand {
 /// What the verb says.
 pub fn command(command: &RldsCommand, json: bool) -> Result<Exit, Failure> {
     match command {
+        RldsCommand::Export(args) => export::command(args, json),
+        RldsCommand::Import(args) => import::command(args, json),
         RldsCommand::Validate(args) => validate::command(args, json),
     }
 }

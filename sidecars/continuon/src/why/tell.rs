@@ -82,7 +82,11 @@ fn second_pass(
                 before.keyframe(&state);
                 continue;
             }
-            Entry::Keyframe(_) | Entry::Log(_) | Entry::Loss(_) => continue,
+            Entry::Keyframe(_)
+            | Entry::Log(_)
+            | Entry::Loss(_)
+            | Entry::Event(_)
+            | Entry::Frame(_) => continue,
             Entry::Telemetry(record) => record,
         };
         window.add(&record);
