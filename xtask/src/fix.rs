@@ -28,7 +28,17 @@ const SNAPSHOTS: [(&str, &[&str]); 7] = [
     ),
     (
         "sidecars/rlds/tests/golden/metadata-full.json",
-        &["run", "--quiet", "--release", "-p", "rlds", "--example", "golden", "--", "metadata-full"],
+        &[
+            "run",
+            "--quiet",
+            "--release",
+            "-p",
+            "rlds",
+            "--example",
+            "golden",
+            "--",
+            "metadata-full",
+        ],
     ),
     (
         "sidecars/rlds/tests/golden/episode.json",

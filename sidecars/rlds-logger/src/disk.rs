@@ -32,8 +32,6 @@ enum Job {
 struct Shared {
     standing: Standing,
     queued_bytes: usize,
-    /// When the oldest that is not stored yet was handed over.
-    waiting_since: Option<MonoNs>,
 }
 
 /// Commits in a thread of its own.
@@ -69,12 +67,6 @@ impl DiskThread {
         Ok(Self { jobs, shared, room_bytes, now, thread })
     }
 
-    /// When the oldest was handed over that the disk does not have yet.
-    #[must_use]
-    pub fn waiting_since(&self) -> Option<MonoNs> {
-        self.shared().waiting_since
-    }
-
     fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
         lock(&self.shared)
     }
@@ -104,9 +96,9 @@ fn serve<F: FileSystem>(
         }
         committer.commit_all(group);
         let mut shared = lock(told);
-        shared.standing = committer.standing();
         shared.queued_bytes = shared.queued_bytes.saturating_sub(bytes);
-        shared.waiting_since = (shared.queued_bytes > 0).then(now);
+        let waiting_since = (shared.queued_bytes > 0).then(now);
+        shared.standing = Standing { waiting_since, ..committer.standing() };
         drop(shared);
         if let Some((last, ending)) = finish {
             return Some(committer.finish(last, ending));
@@ -123,7 +115,7 @@ impl Commit for DiskThread {
     fn commit(&mut self, portion: Portion) {
         let mut shared = self.shared();
         shared.queued_bytes += portion.bytes();
-        shared.waiting_since.get_or_insert((self.now)());
+        shared.standing.waiting_since.get_or_insert((self.now)());
         drop(shared);
         if self.jobs.send(Job::Commit(portion)).is_err() {
             // The thread died: nothing reaches the disk any more.

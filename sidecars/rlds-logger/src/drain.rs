@@ -6,7 +6,7 @@
 //!
 //! Shown by: tests/drain.rs.
 
-use rlds::{EpisodeWriter, Storage};
+use rlds::{Commit, EpisodeWriter, Frame};
 use rt_ring::{Read, RingReader};
 use rt_shm::MappedRingReader;
 use rt_wire::{KernelState, LogFrame, Telemetry};
@@ -33,6 +33,92 @@ impl<T: rt_ring::Record> Source<T> for MappedRingReader<T> {
     }
 }
 
+/// Where what is drained goes.
+pub trait Recorder {
+    /// Whether more may be taken now; until then it stays in the ring.
+    fn has_room(&self) -> bool;
+    /// Takes a telemetry record.
+    fn telemetry(&mut self, sequence: u64, record: &Telemetry);
+    /// Takes a keyframe.
+    fn keyframe(&mut self, sequence: u64, state: &KernelState);
+    /// Takes a frame of the loop's log.
+    fn log_frame(&mut self, sequence: u64, frame: &LogFrame);
+    /// Takes a picture of the camera.
+    fn frame(&mut self, frame: &Frame);
+    /// Telemetry records that the ring overwrote.
+    fn telemetry_lapped(&mut self, lost: u64);
+    /// Keyframes that the ring overwrote.
+    fn keyframes_lapped(&mut self, lost: u64);
+    /// Frames of the loop's log that the ring overwrote.
+    fn log_lapped(&mut self, lost: u64);
+    /// Pictures that were lost on their way.
+    fn frames_lost(&mut self, lost: u64);
+}
+
+impl<C: Commit> Recorder for EpisodeWriter<C> {
+    fn has_room(&self) -> bool {
+        EpisodeWriter::has_room(self)
+    }
+
+    fn telemetry(&mut self, sequence: u64, record: &Telemetry) {
+        EpisodeWriter::telemetry(self, sequence, record);
+    }
+
+    fn keyframe(&mut self, sequence: u64, state: &KernelState) {
+        EpisodeWriter::keyframe(self, sequence, state);
+    }
+
+    fn log_frame(&mut self, sequence: u64, frame: &LogFrame) {
+        EpisodeWriter::log_frame(self, sequence, frame);
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        EpisodeWriter::frame(self, frame);
+    }
+
+    fn telemetry_lapped(&mut self, lost: u64) {
+        EpisodeWriter::telemetry_lapped(self, lost);
+    }
+
+    fn keyframes_lapped(&mut self, lost: u64) {
+        EpisodeWriter::keyframes_lapped(self, lost);
+    }
+
+    fn log_lapped(&mut self, lost: u64) {
+        EpisodeWriter::log_lapped(self, lost);
+    }
+
+    fn frames_lost(&mut self, lost: u64) {
+        EpisodeWriter::frames_lost(self, lost);
+    }
+}
+
+/// A camera, as far as the recorder knows it. There is none yet: see [`NoCamera`].
+pub trait FrameSource {
+    /// The next picture, if it is there.
+    fn read(&mut self) -> FrameRead;
+}
+
+/// What a camera had.
+pub enum FrameRead {
+    /// A picture.
+    Frame(Frame),
+    /// So many were lost before the next.
+    Lost(u64),
+    /// Nothing more now.
+    Empty,
+}
+
+/// A robot without a camera.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCamera;
+
+impl FrameSource for NoCamera {
+    fn read(&mut self) -> FrameRead {
+        FrameRead::Empty
+    }
+}
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -44,11 +130,12 @@ pub enum Drained {
     Broken,
 }
 
-/// The three rings that are recorded.
-pub struct Drain<T, K, L> {
+/// The three rings that are recorded, and the camera.
+pub struct Drain<T, K, L, F = NoCamera> {
     telemetry: T,
     keyframes: K,
     log: L,
+    camera: F,
     /// A keyframe whose cycle's record has not been seen yet.
     early: Option<(u64, KernelState)>,
 }
@@ -57,15 +144,24 @@ impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>> Drain<T,
     /// Reads from these rings.
     #[must_use]
     pub fn new(telemetry: T, keyframes: K, log: L) -> Self {
-        Self { telemetry, keyframes, log, early: None }
+        Self { telemetry, keyframes, log, camera: NoCamera, early: None }
     }
 
+    /// And from this camera.
+    #[must_use]
+    pub fn with_camera<F: FrameSource>(self, camera: F) -> Drain<T, K, L, F> {
+        let Self { telemetry, keyframes, log, early, .. } = self;
+        Drain { telemetry, keyframes, log, camera, early }
+    }
+}
+
+impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>, F: FrameSource>
+    Drain<T, K, L, F>
+{
+
     /// Moves what is there into the episode, at most `records_max` telemetry records.
-    pub fn drain<S: Storage>(
-        &mut self,
-        episode: &mut EpisodeWriter<S>,
-        records_max: u32,
-    ) -> Drained {
+    pub fn drain(&mut self, episode: &mut impl Recorder, records_max: u32) -> Drained {
+        self.frames(episode, records_max);
         // A frame reaches its ring some milliseconds after its cycle's record: it names its cycle.
         self.log_frames(episode, records_max);
         for _ in 0..records_max {
@@ -85,12 +181,23 @@ impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>> Drain<T,
     }
 
     /// Moves the keyframes and log frames that are left, once no more telemetry will come.
-    pub fn finish<S: Storage>(&mut self, episode: &mut EpisodeWriter<S>) {
+    pub fn finish(&mut self, episode: &mut impl Recorder) {
         self.keyframes_before(None, episode);
         self.log_frames(episode, LAST_LOG_FRAMES_MAX);
+        self.frames(episode, LAST_LOG_FRAMES_MAX);
     }
 
-    fn log_frames<S: Storage>(&mut self, episode: &mut EpisodeWriter<S>, frames_max: u32) {
+    fn frames(&mut self, episode: &mut impl Recorder, frames_max: u32) {
+        for _ in 0..frames_max {
+            match self.camera.read() {
+                FrameRead::Frame(frame) => episode.frame(&frame),
+                FrameRead::Lost(lost) => episode.frames_lost(lost),
+                FrameRead::Empty => return,
+            }
+        }
+    }
+
+    fn log_frames(&mut self, episode: &mut impl Recorder, frames_max: u32) {
         for _ in 0..frames_max {
             match self.log.read() {
                 Read::Record { sequence, record } => episode.log_frame(sequence, &record),
@@ -101,7 +208,7 @@ impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>> Drain<T,
         }
     }
 
-    fn keyframes_before<S: Storage>(&mut self, cycle: Option<u64>, episode: &mut EpisodeWriter<S>) {
+    fn keyframes_before(&mut self, cycle: Option<u64>, episode: &mut impl Recorder) {
         while let Some((sequence, state)) = self.next_keyframe(episode) {
             if cycle.is_some_and(|cycle| state.cycle_index >= cycle) {
                 self.early = Some((sequence, state));
@@ -111,9 +218,9 @@ impl<T: Source<Telemetry>, K: Source<KernelState>, L: Source<LogFrame>> Drain<T,
         }
     }
 
-    fn next_keyframe<S: Storage>(
+    fn next_keyframe(
         &mut self,
-        episode: &mut EpisodeWriter<S>,
+        episode: &mut impl Recorder,
     ) -> Option<(u64, KernelState)> {
         if let Some(early) = self.early.take() {
             return Some(early);

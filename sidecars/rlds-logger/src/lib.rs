@@ -7,24 +7,30 @@
 //!
 //! ```text
 //! main thread   signals, heartbeat, is the loop still there?      ── end ─▶ ┐
-//! log-writer    each 5 ms: ring ─▶ chunk in memory ─▶ disk    ◀─ progress ─ ┘
+//! log-writer    each 5 ms: ring ─▶ chunk in memory            ◀─ progress ─ ┘ ── portions ─▶ ┐
+//! log-disk      write, fdatasync: acknowledged; then the steps                  ◀────────────┘
+//! log-recovery  at the start: episodes that a killed recorder left are put in order
 //! ```
 //!
-//! Two threads, because a disk may stall for seconds: the ring holds four of them, and the heartbeat
-//! goes on and says what is the matter.
+//! Threads, because a disk may stall for seconds: memory holds what it keeps waiting, after that the
+//! ring holds four seconds, and the heartbeat goes on and says what is the matter.
 //!
-//! Shown by: tests/drain.rs (a ring in this process, a writer that laps it), tests/supervise.rs,
-//! tests/process.rs (the binary against a loop's run directory).
+//! Shown by: tests/drain.rs (a ring in this process, a writer that laps it), tests/disk.rs (disks that
+//! stall and fail), tests/supervise.rs, tests/process.rs (the binary against a loop's run directory).
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod disk;
 mod drain;
 mod logger;
+mod recover;
 mod supervise;
 mod writer;
 
-pub use drain::{Drain, Drained, Source};
+pub use disk::{DiskThread, LiveEpisode, QUEUE_BYTES_MAX, open_episode};
+pub use drain::{Drain, Drained, FrameRead, FrameSource, NoCamera, Recorder, Source};
 pub use logger::{Args, main};
 pub use supervise::{Observed, judge};
-pub use writer::{Ended, LogWriter, Progress, record_until};
+pub use recover::recover_all;
+pub use writer::{Ended, LogWriter, Progress, Session, record_until};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loop_log::MessageTable;
-use rlds::{About, Attached, Closing, EpisodeWriter, Summary};
+use rlds::{About, Attached, Closing, Summary};
 use rt_config::FrameConvention;
 use rt_shm::MappedSlotReader;
 use rt_shm::protocol::LOOP_PROGRAM;
@@ -18,7 +18,9 @@ use sidecar::{CommonArgs, End, Failure, Outcome, Sidecar, kernel_release, mono_n
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
+use crate::disk::open_episode;
 use crate::drain::Drain;
+use crate::recover;
 use crate::supervise::{Observed, judge};
 use crate::writer::{Ended, LogWriter};
 
@@ -71,9 +73,11 @@ pub async fn main(args: Args) -> Result<Outcome, Failure> {
         robot_json: sidecar.robot().json().as_bytes(),
         log_table: table.as_ref().map(MessageTable::saved),
     };
-    let episode = EpisodeWriter::create(&episodes_dir, about, attached)
+    let episode = open_episode(&episodes_dir, about, attached, mono_now)
         .map_err(|error| Failure::not_possible(format!("no episode: {error}")))?;
     info!("recording into {}", episode.path().display());
+    // What a killed recorder left is put in order meanwhile; ours is locked, and passed over.
+    recover::start(episodes_dir);
     let writer = LogWriter::start(Drain::new(telemetry, keyframes, log), episode)
         .map_err(|error| Failure::not_possible(format!("no thread for the log: {error}")))?;
     let summary = watch_over(&mut sidecar, writer, &health).await;
@@ -166,6 +170,8 @@ fn about(sidecar: &Sidecar, build_id: u64) -> About {
         start_unix_ms: unix_ms_now(),
         kernel: kernel_release(),
         step_rate_hz: block.step_rate_hz,
+        // There is no camera yet.
+        frames_per_step: 0,
     }
 }
 
@@ -204,7 +210,7 @@ fn tell(summary: &Summary, json: bool) {
 fn outcome(summary: &Summary) -> Outcome {
     let note = &summary.note;
     match note.closing {
-        Closing::Clean | Closing::Open => Outcome::Done,
+        Closing::Clean | Closing::Open | Closing::Recovered => Outcome::Done,
         Closing::LoopLost => {
             warn!("{}: {}", summary.path.display(), note.reason);
             Outcome::Done

@@ -1,7 +1,8 @@
 //! What the heartbeat says of the recorder, judged from its progress.
 //!
-//! Pure: time comes in. A recorder that cannot write, loses, or has not looked at the ring for a
-//! second is degraded and says so; it only claims to record while every record reaches the disk.
+//! Pure: time comes in. A recorder that cannot write, loses, has not looked at the ring for a second,
+//! or has waited for its disk for a second, is degraded and says so; it only claims to record while
+//! every record reaches the disk.
 //! Shown by: tests/supervise.rs.
 
 use rt_wire::{HeartbeatFlags, MonoNs, SidecarState};
@@ -28,7 +29,8 @@ pub fn judge(observed: &mut Observed, progress: &Progress, now: MonoNs) -> Repor
     }
     let has_just_lost = observed.lost_at.is_some_and(|at| now.since(at) < REMEMBERED_NS);
     let is_stuck = now.since(progress.looked_at) >= REMEMBERED_NS;
-    let is_degraded = !progress.is_whole || has_just_lost || is_stuck;
+    let waits = progress.waiting_since.is_some_and(|since| now.since(since) >= REMEMBERED_NS);
+    let is_degraded = !progress.is_whole || has_just_lost || is_stuck || waits;
     ReportState {
         state: if is_degraded { SidecarState::Degraded } else { SidecarState::Running },
         flags: HeartbeatFlags::EMPTY

@@ -1,22 +1,22 @@
 //! The `log-writer` thread: drains the rings at its own pace until it is told why to end.
 //!
-//! *What it decides.* The pace (5 ms), and that the end waits until the ring is empty. *What it must
-//! never do.* Share anything with the main thread but a few numbers. Shown by: tests/drain.rs,
+//! *What it decides.* The pace (5 ms), that a ring is left alone while the disk is far behind, and
+//! that the end waits until the ring is empty. *What it must never do.* Touch the disk, or share
+//! anything with the main thread but a few numbers. Shown by: tests/drain.rs, tests/disk.rs,
 //! tests/process.rs.
 
-use std::fs::File;
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rlds::{Closing, EpisodeNote, EpisodeWriter, Storage, Summary};
+use rlds::{Closing, Commit, EpisodeWriter, Summary};
 use rt_wire::{KernelState, LogFrame, MonoNs, Telemetry};
 use tokio::sync::oneshot;
 use tracing::debug;
 
-use crate::drain::{Drain, Drained, Source};
+use crate::drain::{Drain, Drained, FrameSource, Recorder, Source};
 
 /// Pause between two looks at the ring: five records at 1 kHz, of the 4096 that it holds.
 const POLL_PERIOD: Duration = Duration::from_millis(5);
@@ -59,35 +59,74 @@ pub struct Progress {
     pub lost_disk: u64,
     /// Whether the disk has taken everything so far.
     pub is_whole: bool,
+    /// When the oldest was handed over that the disk does not have yet; `None` if nothing waits.
+    pub waiting_since: Option<MonoNs>,
+    /// Telemetry records that the disk has.
+    pub stored: u64,
 }
 
-impl Progress {
-    fn of(note: &EpisodeNote, is_whole: bool, looked_at: MonoNs) -> Self {
-        Self {
+/// What records, until it is told how it ends.
+pub trait Session: Recorder {
+    /// What it came to.
+    type Ended;
+    /// Hands over what is old by `now`, also when nothing more comes.
+    fn flush_if_due(&mut self, now: MonoNs);
+    /// How far it is; the ring was last looked at at `looked_at`.
+    fn progress(&self, looked_at: MonoNs) -> Progress;
+    /// Ends it.
+    fn end(self, closing: Closing, reason: &str) -> Self::Ended;
+}
+
+impl<C: Commit> Session for EpisodeWriter<C> {
+    type Ended = Summary;
+
+    fn flush_if_due(&mut self, now: MonoNs) {
+        EpisodeWriter::flush_if_due(self, now);
+    }
+
+    fn progress(&self, looked_at: MonoNs) -> Progress {
+        let note = self.note();
+        let standing = self.standing();
+        Progress {
             looked_at,
             last_sequence: note.last_sequence,
             lost_ring: note.telemetry_lost_ring,
             lost_disk: note.telemetry_lost_disk,
-            is_whole,
+            is_whole: standing.is_whole,
+            waiting_since: standing.waiting_since,
+            stored: standing.stored.telemetry,
         }
+    }
+
+    fn end(self, closing: Closing, reason: &str) -> Summary {
+        self.finish(closing, reason)
     }
 }
 
 /// Records until `end` says why to end (or its sender is gone), then until the ring is empty, and
 /// closes the episode. `tell` hears of the progress after each look; `now` is the clock.
-pub fn record_until<S: Storage>(
-    mut drain: Drain<impl Source<Telemetry>, impl Source<KernelState>, impl Source<LogFrame>>,
-    mut episode: EpisodeWriter<S>,
+pub fn record_until<S: Session>(
+    mut drain: Drain<
+        impl Source<Telemetry>,
+        impl Source<KernelState>,
+        impl Source<LogFrame>,
+        impl FrameSource,
+    >,
+    mut session: S,
     end: &Receiver<Ended>,
     now: impl Fn() -> MonoNs,
     mut tell: impl FnMut(Progress),
-) -> Summary {
+) -> S::Ended {
     const BROKEN: (Closing, &str) =
         (Closing::LoopLost, "the telemetry ring broke off: it was made anew or damaged");
     let mut closing = loop {
-        let drained = drain.drain(&mut episode, BATCH_RECORDS);
-        episode.flush_if_due(now());
-        tell(Progress::of(episode.note(), episode.is_whole(), now()));
+        // What is left in the ring meanwhile is counted by the ring, once it is overwritten.
+        let drained = match session.has_room() {
+            true => drain.drain(&mut session, BATCH_RECORDS),
+            false => Drained::Empty,
+        };
+        session.flush_if_due(now());
+        tell(session.progress(now()));
         match drained {
             Drained::More => continue,
             Drained::Broken => break BROKEN,
@@ -100,7 +139,7 @@ pub fn record_until<S: Storage>(
         }
     };
     for _ in 0..LAST_BATCHES_MAX {
-        match drain.drain(&mut episode, BATCH_RECORDS) {
+        match drain.drain(&mut session, BATCH_RECORDS) {
             Drained::More => {}
             Drained::Empty => break,
             Drained::Broken => {
@@ -109,19 +148,19 @@ pub fn record_until<S: Storage>(
             }
         }
     }
-    drain.finish(&mut episode);
+    drain.finish(&mut session);
     let (closing, reason) = closing;
-    episode.finish(closing, reason)
+    session.end(closing, reason)
 }
 
 /// The thread, from outside.
-pub struct LogWriter {
+pub struct LogWriter<E = Summary> {
     end: Sender<Ended>,
     progress: Arc<Mutex<Progress>>,
-    summary: oneshot::Receiver<Summary>,
+    summary: oneshot::Receiver<E>,
 }
 
-impl LogWriter {
+impl<E: Send + 'static> LogWriter<E> {
     /// Starts it.
     ///
     /// # Errors
@@ -131,8 +170,9 @@ impl LogWriter {
             impl Source<Telemetry> + Send + 'static,
             impl Source<KernelState> + Send + 'static,
             impl Source<LogFrame> + Send + 'static,
+            impl FrameSource + Send + 'static,
         >,
-        episode: EpisodeWriter<File>,
+        session: impl Session<Ended = E> + Send + 'static,
     ) -> io::Result<Self> {
         let (end, ended) = mpsc::channel();
         let (done, summary) = oneshot::channel();
@@ -144,7 +184,7 @@ impl LogWriter {
             *told.lock().unwrap_or_else(PoisonError::into_inner) = progress;
         };
         thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
-            let summary = record_until(drain, episode, &ended, sidecar::mono_now, tell);
+            let summary = record_until(drain, session, &ended, sidecar::mono_now, tell);
             // Nobody listens only if main has gone; then the files speak for themselves.
             drop(done.send(summary));
         })?;
@@ -165,7 +205,7 @@ impl LogWriter {
     }
 
     /// Waits for the closed episode; `None` if the thread died. Safe to use in `select!`.
-    pub async fn ended(&mut self) -> Option<Summary> {
+    pub async fn ended(&mut self) -> Option<E> {
         (&mut self.summary).await.ok()
     }
 }

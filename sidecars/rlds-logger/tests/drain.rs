@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Disk, LOG_DEPTH, Rings, about, cycle, keyframe, log_frame};
-use rlds::{Closing, Entry, EpisodeWriter, Files, RecordingReader, Summary};
+use common::{LOG_DEPTH, Rings, TestDisk, about, cycle, keyframe, log_frame};
+use rlds::{Closing, Entry, EpisodeWriter, RecordingReader, Summary};
 use rlds_logger::{Drain, Drained, Ended, Progress, record_until};
 use rt_ring::Read;
 use rt_wire::{LogFrame, MonoNs, Telemetry};
@@ -13,6 +13,8 @@ use std::sync::mpsc;
 use zerocopy::IntoBytes;
 
 const ALL: u32 = u32::MAX;
+/// A chunk of 200 of these cycles, packed, with its index: not less than this.
+const CHUNK_BYTES: usize = 10_000;
 
 fn episode(dir: &tempfile::TempDir) -> EpisodeWriter {
     EpisodeWriter::create(dir.path(), about(), b"{}").unwrap()
@@ -20,13 +22,19 @@ fn episode(dir: &tempfile::TempDir) -> EpisodeWriter {
 
 fn recorded(summary: &Summary) -> Vec<Entry> {
     let recording = summary.path.join("blobs/recording.mcap");
-    RecordingReader::open(&recording).unwrap().map(|entry| entry.unwrap()).collect()
+    let entries = RecordingReader::open(&recording).unwrap().map(|entry| entry.unwrap());
+    // Events are told by the telemetry as well.
+    entries.filter(|entry| !matches!(entry, Entry::Event(_))).collect()
 }
 
 fn sequences(entries: &[Entry]) -> Vec<u64> {
     let sequence = |entry: &Entry| match entry {
         Entry::Telemetry(record) => Some(record.sequence),
-        Entry::Keyframe(_) | Entry::Log(_) | Entry::Loss(_) => None,
+        Entry::Keyframe(_)
+        | Entry::Log(_)
+        | Entry::Loss(_)
+        | Entry::Event(_)
+        | Entry::Frame(_) => None,
     };
     entries.iter().filter_map(sequence).collect()
 }
@@ -92,7 +100,7 @@ fn counts_agree_with_an_independent_reader_however_often_it_is_lapped() {
             .iter()
             .filter_map(|entry| match entry {
                 Entry::Loss(loss) => Some(loss.lost),
-                Entry::Telemetry(_) | Entry::Keyframe(_) | Entry::Log(_) => None,
+                _ => None,
             })
             .sum();
         assert_eq!(told, lost, "each loss stands in the recording");
@@ -148,8 +156,7 @@ fn keyframe_stands_between_its_cycle_and_the_next_one() {
                 last_cycle += 1;
             }
             Entry::Keyframe(state) => assert_eq!(state.cycle_index, last_cycle),
-            Entry::Log(frame) => panic!("{frame:?}"),
-            Entry::Loss(loss) => panic!("{loss:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -251,8 +258,12 @@ fn full_disk_never_stops_the_recorder_and_each_record_it_costs_is_counted() {
     let rings = Rings::new(64, 4);
     let (mut telemetry, _keyframes) = rings.writers();
     let drain = Drain::new(rings.telemetry(), rings.keyframes(), rings.log());
-    let files = Files { recording: Disk::new(800_000), steps: Disk::new(usize::MAX) };
-    let episode = EpisodeWriter::with_files(dir.path().to_owned(), files, about(), b"{}").unwrap();
+    // Room for what stands before the first record, and for 5 chunks or so of the 10.
+    let disk = TestDisk::new(usize::MAX);
+    drop(EpisodeWriter::create_in(disk.clone(), dir.path(), about(), b"{}").unwrap());
+    let begin = *disk.bytes.lock().unwrap();
+    let disk = TestDisk::new(begin + 5 * CHUNK_BYTES);
+    let episode = EpisodeWriter::create_in(disk, dir.path(), about(), b"{}").unwrap();
     let (end, ended) = mpsc::channel();
     let (mut published, mut degraded_at, mut last) = (0, None, Progress::default());
     // Each look at the ring finds 40 more records, until 2000 are published.
@@ -308,7 +319,7 @@ fn log_frames_are_recorded_in_order_and_what_was_overwritten_is_told_before_the_
                 lost += loss.lost;
                 assert_eq!(loss.before_sequence, expected);
             }
-            Entry::Telemetry(_) | Entry::Keyframe(_) => panic!("{entry:?}"),
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(expected, 47);

@@ -37,7 +37,7 @@ pub(crate) fn next_line(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', buffer);
         let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
         bytes = bytes.saturating_add(part.len() as u64);
         if bytes <= bytes_max as u64 {

@@ -56,7 +56,7 @@ fn wrong_enum() {
 
 #[test]
 fn action_that_is_no_number() {
-    for word in ["NaN", "Infinity", "-Infinity"] {
+    for word in ["NaN", "Infinity", "-Infinity", "1e999"] {
         let said = said_of_line(&line_with(
             "\"command\":[0.25,-0.5]",
             &format!("\"command\":[0.25,{word}]"),
@@ -66,13 +66,6 @@ fn action_that_is_no_number() {
             [format!("action.command[1]: expected a finite number, found {word} [not_finite]")]
         );
     }
-}
-
-#[test]
-fn number_beyond_all_numbers() {
-    let said = said_of_line(&line_with("\"command\":[0.25,-0.5]", "\"command\":[0.25,1e999]"));
-    assert_eq!(said.len(), 1);
-    assert!(said[0].contains("number out of range at column"), "{said:?}");
 }
 
 #[test]
@@ -111,8 +104,12 @@ fn text_that_is_not_utf_8() {
 fn line_that_is_cut_off_empty_or_no_block() {
     let half = &good_line()[..100];
     let said = said_of_line(half.as_bytes());
-    assert!(said[0].starts_with("the line: expected JSON, found EOF while parsing"), "{said:?}");
-    assert!(said[0].ends_with("at column 100 [not_json]"), "{said:?}");
+    assert_eq!(
+        said,
+        [
+            "the line: expected JSON: `\"` at the end of a text at column 101, found the end [not_json]"
+        ]
+    );
     assert!(said_of_line(b"")[0].contains("[not_json]"));
     assert_eq!(said_of_line(b"7"), ["the whole: expected a block, found 7 [type]"]);
     assert_eq!(said_of_line("[".repeat(1000).as_bytes()).len(), 1, "deep, and no crash");
@@ -223,7 +220,7 @@ fn folder_that_is_empty_or_half_an_episode() {
 #[test]
 fn metadata_that_is_no_json_not_utf_8_or_too_long() {
     for (bytes, rule, words) in [
-        (b"{\n\"xr_mode\": }".to_vec(), "not_json", "at line 2, column 12"),
+        (b"{\n\"xr_mode\": }".to_vec(), "not_json", "a value at line 2, column 12"),
         (b"\xff".to_vec(), "not_utf8", "byte 0xff at byte 0"),
         (vec![b' '; rlds::LINE_BYTES_MAX + 1], "too_long", "more than 16777216 bytes"),
     ] {
@@ -232,7 +229,10 @@ fn metadata_that_is_no_json_not_utf_8_or_too_long() {
         fs::write(path.join("metadata.json"), bytes).unwrap();
         let findings = findings_of(path);
         assert_eq!((findings.len(), findings[0].rule), (1, rule), "{findings:?}");
-        assert!(findings[0].found.contains(words), "{findings:?}");
+        assert!(
+            format!("{} {}", findings[0].expected, findings[0].found).contains(words),
+            "{findings:?}"
+        );
         assert!(findings[0].file.ends_with("metadata.json"));
     }
 }

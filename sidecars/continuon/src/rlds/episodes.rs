@@ -98,7 +98,7 @@ mod tests {
         for given in [root.path().join("run"), folder] {
             let found = find_all(&[given]).expect("found");
             assert_eq!(found.episodes, [a.clone(), b.clone()]);
-            assert_eq!(found.left_out, [stranger.clone()]);
+            assert_eq!(found.left_out, std::slice::from_ref(&stranger));
         }
         assert_eq!(find_all(&[b.clone(), a.clone()]).expect("found").episodes, [b, a]);
     }

@@ -87,7 +87,7 @@ struct Judged {
 ///
 /// # Errors
 /// A path holds no episode, or a file cannot be read.
-pub fn command(args: &ValidateArgs, json: bool) -> Result<Exit, Failure> {
+pub(super) fn command(args: &ValidateArgs, json: bool) -> Result<Exit, Failure> {
     let found = find_all(&args.paths)?;
     let progress = Progress::new();
     let mut all = Vec::new();

@@ -3,13 +3,15 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rlds::About;
+use rlds::{About, FileSystem, HostFiles, Storage};
 use rt_ring::sync::AtomicU64;
 use rt_ring::{Identity, RingReader, RingWriter, SlotWriter, ring_words};
 use rt_shm::{MappedSlotReader, Mapping, Rules, RunDir, SegmentServer, Segments};
@@ -38,6 +40,7 @@ pub(crate) fn about() -> About {
         start_unix_ms: 1_795_000_000_123,
         kernel: String::new(),
         step_rate_hz: 20,
+        ..About::default()
     }
 }
 
@@ -233,40 +236,98 @@ impl TestLoop {
     }
 }
 
-/// A disk in memory that refuses every byte beyond its size.
-pub(crate) struct Disk {
-    bytes: usize,
-    bytes_max: usize,
+/// This machine's files, but the recording goes to a disk in memory that refuses every byte beyond
+/// its size and waits at each sync as it is told.
+#[derive(Clone)]
+pub(crate) struct TestDisk {
+    pub(crate) bytes: Arc<Mutex<usize>>,
+    pub(crate) bytes_max: usize,
+    /// What a sync waits for, and what it says.
+    pub(crate) at_sync: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
 }
 
-impl Disk {
+impl TestDisk {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes: 0, bytes_max }
+        Self { bytes: Arc::default(), bytes_max, at_sync: Arc::new(|| Ok(())) }
     }
 }
 
-impl std::io::Write for Disk {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let taken = bytes.len().min(self.bytes_max - self.bytes);
-        if taken == 0 && !bytes.is_empty() {
-            return Err(std::io::ErrorKind::StorageFull.into());
+pub(crate) enum OnDisk {
+    Test(TestDisk),
+    Host(File),
+}
+
+impl FileSystem for TestDisk {
+    type File = OnDisk;
+    type Reader = File;
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        HostFiles.make_dir(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<OnDisk> {
+        if path.extension().is_some_and(|extension| extension == "mcap") {
+            Ok(OnDisk::Test(self.clone()))
+        } else {
+            HostFiles.create(path).map(OnDisk::Host)
         }
-        self.bytes += taken;
-        Ok(taken)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn open(&self, path: &Path) -> io::Result<File> {
+        HostFiles.open(path)
+    }
+
+    fn lock(&self, reader: &File) -> io::Result<bool> {
+        HostFiles.lock(reader)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        HostFiles.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        HostFiles.remove(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        HostFiles.sync_dir(path)
+    }
+}
+
+impl Write for OnDisk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Test(disk) => {
+                let mut used = disk.bytes.lock().unwrap();
+                let taken = bytes.len().min(disk.bytes_max - *used);
+                if taken == 0 && !bytes.is_empty() {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                *used += taken;
+                Ok(taken)
+            }
+            Self::Host(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-impl rlds::Storage for Disk {
-    fn truncate(&mut self, bytes: u64) -> std::io::Result<()> {
-        self.bytes = usize::try_from(bytes).unwrap();
+impl Storage for OnDisk {
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        match self {
+            Self::Test(disk) => *disk.bytes.lock().unwrap() = usize::try_from(bytes).unwrap(),
+            Self::Host(file) => file.truncate(bytes)?,
+        }
         Ok(())
     }
 
-    fn sync(&mut self) -> std::io::Result<()> {
-        Ok(())
+    fn sync(&mut self) -> io::Result<()> {
+        match self {
+            Self::Test(disk) => (disk.at_sync)(),
+            Self::Host(file) => Storage::sync(file),
+        }
     }
 }

@@ -51,6 +51,8 @@ pub struct Standing {
     pub is_whole: bool,
     /// The first failure, in words; empty without one.
     pub failure: String,
+    /// When the oldest was handed over that the disk does not have yet; `None` if nothing waits.
+    pub waiting_since: Option<rt_wire::MonoNs>,
 }
 
 /// What the last word of an episode is made of.
@@ -257,6 +259,8 @@ impl<F: FileSystem> Commit for Committer<F> {
             is_kept,
             is_whole: self.failure.is_none(),
             failure: self.failure.clone().unwrap_or_default(),
+            // Whoever commits here waits until it is done.
+            waiting_since: None,
         }
     }
 

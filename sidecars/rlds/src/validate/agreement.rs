@@ -4,6 +4,7 @@
 //! value, and joined by a stranger.
 
 use super::json::Json;
+use super::parse::parse;
 use super::shape;
 use super::table::{Block, Kind, METADATA, STEP};
 use crate::schema::{Metadata, Step};
@@ -85,7 +86,7 @@ fn agree<T: DeserializeOwned>(block: &Block, full: &str) -> usize {
     let variants = variants(&full);
     for (what, value) in &variants {
         let text = value.to_string();
-        let json = Json::parse(&text).expect("JSON");
+        let json = parse(&text).expect("JSON");
         let faults = shape::check(block, &json);
         // serde takes a list for a block, field after field; the contract does not.
         if faults.iter().any(|fault| fault.expected == "a block" && fault.found.contains("list")) {
@@ -141,7 +142,7 @@ fn see(block: &'static Block, value: &Json, wanted: &mut Seen, seen: &mut Seen) 
 fn full_examples_have_every_key_of_the_table() {
     for (block, text) in [(&STEP, FULL_STEP), (&METADATA, FULL_METADATA)] {
         let (mut wanted, mut seen) = (Seen::new(), Seen::new());
-        see(block, &Json::parse(text).expect("golden"), &mut wanted, &mut seen);
+        see(block, &parse(text).expect("golden"), &mut wanted, &mut seen);
         assert_eq!(wanted, seen);
     }
 }

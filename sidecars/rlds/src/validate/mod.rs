@@ -23,6 +23,7 @@ mod json;
 mod media;
 mod metadata;
 mod note;
+mod parse;
 mod rules;
 mod sequence;
 mod shape;
@@ -209,19 +210,18 @@ fn parse(bytes: &[u8], field: &str, findings: &mut Findings<'_>) -> Option<Json>
             return None;
         }
     };
-    match Json::parse(text) {
-        Ok(json) => Some(json),
-        Err(wrong) => {
+    parse::parse(text)
+        .map_err(|wrong| {
+            // Of a line, its number is told already.
             let line = if findings.line.is_some() {
                 String::new()
             } else {
                 format!("line {}, ", wrong.line)
             };
-            let found = format!("{} at {line}column {}", wrong.found, wrong.column);
-            findings.error("not_json", field, "JSON", found);
-            None
-        }
-    }
+            let expected = format!("JSON: {} at {line}column {}", wrong.expected, wrong.column);
+            findings.error("not_json", field, expected, wrong.found);
+        })
+        .ok()
 }
 
 fn too_long(field: &str, found: String, findings: &mut Findings<'_>) {

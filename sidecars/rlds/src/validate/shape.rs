@@ -199,7 +199,7 @@ fn in_words(kind: Kind) -> String {
 }
 
 /// `trainer, workstation or observer`.
-pub(crate) fn one_of(choices: &[&str]) -> String {
+fn one_of(choices: &[&str]) -> String {
     match choices {
         [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
         _ => choices.concat(),

@@ -62,10 +62,8 @@ use Kind::{
 };
 use Length::{AllOrNone, Any, AtLeastOne, Exactly};
 
-/// What `xr_mode` may be in an ordinary episode.
-pub(crate) const XR_MODES: &[&str] = &["trainer", "workstation", "observer"];
-/// What it may be at all: the last is a promotion record's.
-const XR_MODES_ALL: &[&str] = &["trainer", "workstation", "observer", "sleep_learning"];
+/// Of an ordinary episode; a promotion record's is another.
+const XR_MODES: &[&str] = &["trainer", "workstation", "observer"];
 const CONTROL_ROLES: &[&str] = &["human_teleop", "human_supervisor", "human_dev_xr"];
 /// Who may have acted.
 const SOURCES: &[&str] = &["human_teleop_xr", "human_dev_xr", "human_supervisor"];
@@ -80,7 +78,7 @@ const SPEAKERS: &[&str] = &["user", "assistant", "system"];
 
 pub(crate) static METADATA: Block = Block {
     keys: &[
-        must("xr_mode", Choice(XR_MODES_ALL)),
+        must("xr_mode", Choice(XR_MODES)),
         must("control_role", Choice(CONTROL_ROLES)),
         must("environment_id", Text),
         must("tags", Texts),

@@ -20,7 +20,9 @@ pub(crate) fn check(step: &Json, findings: &mut Findings<'_>) {
         return;
     };
     frame_ids(seen, findings);
-    skew(seen, findings);
+    if !skew(seen, findings) {
+        marked(step, findings);
+    }
     gaze(seen, findings);
     for hand in ["headset_pose", "right_hand_pose", "left_hand_pose"] {
         if let Some(block) = seen.get(hand) {
@@ -80,11 +82,12 @@ fn frame_ids(seen: &Json, findings: &mut Findings<'_>) {
     }
 }
 
-/// All of a step is of one instant.
-fn skew(seen: &Json, findings: &mut Findings<'_>) {
+/// All of a step is of one instant; says whether it is not.
+fn skew(seen: &Json, findings: &mut Findings<'_>) -> bool {
     let Some(robot) = seen.get("robot_state").and_then(|robot| robot.int("timestamp_nanos")) else {
-        return;
+        return false;
     };
+    let before = findings.errors;
     // Of a glove that is not there nothing was sampled.
     let glove = seen.get("glove").filter(|glove| glove.bool("valid") == Some(true));
     let media = |name| seen.get("media").and_then(|media| media.get(name));
@@ -102,6 +105,16 @@ fn skew(seen: &Json, findings: &mut Findings<'_>) {
             let found = format!("{found}, {} ms away", millis(found.abs_diff(robot)));
             findings.error("skew", format!("observation.{name}"), expected, found);
         }
+    }
+    findings.errors > before
+}
+
+/// A recorder that could not put a step's blocks together says so.
+fn marked(step: &Json, findings: &mut Findings<'_>) {
+    const MARK: &str = "misaligned_ns";
+    if let Some(apart) = step.get("step_metadata").and_then(|words| words.text(MARK)) {
+        let field = format!("step_metadata.{MARK}");
+        findings.error("skew", field, "blocks within ±5 ms, and no such mark", shown(apart));
     }
 }
 

@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod episode;
+mod examples;
 mod recorded;
 mod rules;
