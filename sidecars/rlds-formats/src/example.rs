@@ -182,8 +182,7 @@ impl ExampleEncoder {
 /// What stands before the values of a feature whose list has `list_bytes` bytes.
 pub(crate) fn put_feature_head(into: &mut Vec<u8>, name: &str, kind: ListKind, list_bytes: usize) {
     let feature_bytes = delimited_bytes(list_bytes);
-    let entry_bytes =
-        delimited_bytes(name.len()).saturating_add(delimited_bytes(feature_bytes));
+    let entry_bytes = delimited_bytes(name.len()).saturating_add(delimited_bytes(feature_bytes));
     into.push(FIELD_1);
     put_varint(into, entry_bytes as u64);
     put_delimited(into, FIELD_1, name.as_bytes());

@@ -35,7 +35,9 @@ pub enum FramingError {
         source: io::Error,
     },
     /// The file ends inside a record.
-    #[error("record {record} at byte {at_byte}: the file ends after {found} of its {expected} bytes")]
+    #[error(
+        "record {record} at byte {at_byte}: the file ends after {found} of its {expected} bytes"
+    )]
     Truncated {
         /// Number of the record, from 0.
         record: u64,
@@ -47,7 +49,9 @@ pub enum FramingError {
         expected: u64,
     },
     /// A checksum is wrong.
-    #[error("record {record} at byte {at_byte}: CRC of its {of} {found:#010x}, expected {expected:#010x}")]
+    #[error(
+        "record {record} at byte {at_byte}: CRC of its {of} {found:#010x}, expected {expected:#010x}"
+    )]
     Crc {
         /// Number of the record, from 0.
         record: u64,

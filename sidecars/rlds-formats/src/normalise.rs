@@ -231,7 +231,9 @@ fn take_observation(
             Map::new()
         }
         Some(Value::Null) | None => Map::new(),
-        Some(other) => return Err(format!("observation: expected an object, found {}", kind(&other))),
+        Some(other) => {
+            return Err(format!("observation: expected an object, found {}", kind(&other)));
+        }
     };
     let observation = &mut step.observation;
     let metadata = &mut step.step_metadata;
@@ -357,7 +359,9 @@ fn take_action(
     let action = &mut step.action;
     if let Some(command) = found.remove("command") {
         action.command = floats("action.command", &command)?;
-    } else if let (Some(steering), Some(throttle)) = (number(&found, "steering"), number(&found, "throttle")) {
+    } else if let (Some(steering), Some(throttle)) =
+        (number(&found, "steering"), number(&found, "throttle"))
+    {
         found.remove("steering");
         found.remove("throttle");
         action.command = vec![steering, throttle];
@@ -418,7 +422,9 @@ fn take_bool(found: &mut Map<String, Value>, keys: &[&str]) -> Result<bool, Stri
             None | Some(Value::Null) => {}
             Some(Value::Bool(value)) => return Ok(value),
             Some(Value::Number(number)) => return Ok(number.as_f64() != Some(0.0)),
-            Some(other) => return Err(format!("{key}: expected true or false, found {}", kind(&other))),
+            Some(other) => {
+                return Err(format!("{key}: expected true or false, found {}", kind(&other)));
+            }
         }
     }
     Ok(false)
@@ -524,7 +530,9 @@ mod tests {
         assert_eq!(step.number("reward"), Some(1.5));
         assert!(step.step_metadata["import.filled"].contains("observation.gaze"));
         assert!(!step.step_metadata["import.filled"].contains("action.command"));
-        assert!(normaliser.remarks().iter().any(|(what, count)| what.contains("gaze") && *count == 1));
+        assert!(
+            normaliser.remarks().iter().any(|(what, count)| what.contains("gaze") && *count == 1)
+        );
     }
 
     #[test]

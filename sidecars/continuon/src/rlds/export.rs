@@ -110,7 +110,7 @@ impl From<FormatName> for Format {
 ///
 /// # Errors
 /// There are no episodes, or the output cannot be written.
-pub fn command(args: &ExportArgs, json: bool) -> Result<Exit, Failure> {
+pub(super) fn command(args: &ExportArgs, json: bool) -> Result<Exit, Failure> {
     let found = find_all(&args.episodes)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let options = Options {
@@ -169,11 +169,9 @@ pub(super) fn render(told: &[Told], broken: &[String]) -> String {
         let left_out: String =
             one.left_out.iter().map(|(what, count)| format!("; {what}: {count}")).collect();
         match one.fate {
-            Fate::Written => line(format_args!(
-                "{}: {}{left_out}",
-                one.episode_id,
-                counted(one.steps, "step")
-            )),
+            Fate::Written => {
+                line(format_args!("{}: {}{left_out}", one.episode_id, counted(one.steps, "step")))
+            }
             Fate::Kept => line(format_args!("{}: was there already", one.episode_id)),
             Fate::Skipped => line(format_args!("skipped: {}", one.why)),
         }

@@ -41,7 +41,7 @@ pub struct ImportArgs {
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn command(args: &ImportArgs, json: bool) -> Result<Exit, Failure> {
+pub(super) fn command(args: &ImportArgs, json: bool) -> Result<Exit, Failure> {
     let watcher = Watcher::new("importing");
     let imported = import(&args.paths, &args.to, &mut |progress| watcher.look(progress));
     watcher.done();

@@ -20,8 +20,12 @@ pub(super) fn others(step: &mut Step, from: &Path, to: &Path) -> Result<(), Stri
     let observation = &mut step.observation;
     let mut uris: Vec<(&str, &str)> = Vec::new();
     if let Some(media) = &observation.media {
-        uris.extend(media.depth.iter().map(|one| ("observation.media.depth.uri", one.uri.as_str())));
-        uris.extend(media.audio.iter().map(|one| ("observation.media.audio.uri", one.uri.as_str())));
+        uris.extend(
+            media.depth.iter().map(|one| ("observation.media.depth.uri", one.uri.as_str())),
+        );
+        uris.extend(
+            media.audio.iter().map(|one| ("observation.media.audio.uri", one.uri.as_str())),
+        );
     }
     uris.extend(observation.audio.iter().map(|one| ("observation.audio.uri", one.uri.as_str())));
     if let Some(segmentation) = &observation.segmentation {

@@ -73,9 +73,8 @@ fn write_into(
         }
         let has_picture = sample.picture.is_some();
         match source.files() {
-            Some(files) => carry::others(&mut sample.step, files, directory).map_err(|what| {
-                Problem::input(path, format!(": step {}", sample.index), what)
-            })?,
+            Some(files) => carry::others(&mut sample.step, files, directory)
+                .map_err(|what| Problem::input(path, format!(": step {}", sample.index), what))?,
             None => carry::names_only(&mut sample.step, has_picture),
         }
         let line = serde_json::to_vec(&sample.step).map_err(|error| {
@@ -134,11 +133,8 @@ fn refer(step: &mut Step, uri: String, picture: &Picture) {
     let timestamp_ns = step.observation.robot_state.timestamp_nanos;
     let pixels = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     let media = step.observation.media.get_or_insert_with(MediaBundle::default);
-    let rgb = media.rgb.get_or_insert_with(|| MediaRef {
-        frame_id,
-        timestamp_ns,
-        ..MediaRef::default()
-    });
+    let rgb =
+        media.rgb.get_or_insert_with(|| MediaRef { frame_id, timestamp_ns, ..MediaRef::default() });
     rgb.uri = uri;
     rgb.width = pixels(picture.size.width);
     rgb.height = pixels(picture.size.height);

@@ -50,7 +50,9 @@ impl Info {
         let of_type = |dtype: &'static str| {
             features
                 .iter()
-                .filter(move |(_, feature)| feature.get("dtype").and_then(Value::as_str) == Some(dtype))
+                .filter(move |(_, feature)| {
+                    feature.get("dtype").and_then(Value::as_str) == Some(dtype)
+                })
                 .map(|(name, _)| name.clone())
         };
         let names = features.get("observation.state").and_then(|feature| feature.get("names"));
@@ -61,8 +63,9 @@ impl Info {
             picture: of_type("image").next(),
             videos: of_type("video").count() as u64,
             robot: text("robot_type").unwrap_or_else(|| "unknown".to_owned()),
-            data_path: text("data_path")
-                .unwrap_or_else(|| "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet".to_owned()),
+            data_path: text("data_path").unwrap_or_else(|| {
+                "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet".to_owned()
+            }),
         })
     }
 
@@ -72,8 +75,9 @@ impl Info {
             .data_path
             .replace("{chunk_index:03d}", &format!("{chunk:03}"))
             .replace("{file_index:03d}", &format!("{file:03}"));
-        blob::resolve(data_set, &name)
-            .map_err(|what| Problem::input(data_set.join("meta/info.json"), "", format!("data_path: {what}")))
+        blob::resolve(data_set, &name).map_err(|what| {
+            Problem::input(data_set.join("meta/info.json"), "", format!("data_path: {what}"))
+        })
     }
 }
 
@@ -136,10 +140,7 @@ fn parquet_files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
 }
 
 /// The rows of a file, with the columns whose names are `wanted`.
-fn rows(
-    path: &Path,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<RowIter<'static>, Problem> {
+fn rows(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<RowIter<'static>, Problem> {
     let file = File::open(path).map_err(Problem::read(path))?;
     let reader = SerializedFileReader::new(file).map_err(damaged(path))?;
     let schema = reader.metadata().file_metadata().schema().clone();
@@ -198,7 +199,11 @@ impl Episode {
         let info = Info::read(data_set)?;
         let line = lines(data_set)?.into_iter().find(|line| line.episode == episode);
         let line = line.ok_or_else(|| {
-            Problem::input(data_set, "", format!("meta/episodes: expected episode {episode}, found none"))
+            Problem::input(
+                data_set,
+                "",
+                format!("meta/episodes: expected episode {episode}, found none"),
+            )
         })?;
         let file = info.data_file(data_set, line.chunk, line.file)?;
         let name = crate::canonical::real(data_set);
@@ -286,10 +291,11 @@ impl Episode {
         let Field::Group(group) = field else {
             return Err(self.wrong(format!("picture: expected bytes, found {}", shown(field))));
         };
-        let bytes = group.get_column_iter().find_map(|(name, field)| match (name.as_str(), field) {
-            ("bytes", Field::Bytes(bytes)) => Some(bytes.data().to_vec()),
-            _ => None,
-        });
+        let bytes =
+            group.get_column_iter().find_map(|(name, field)| match (name.as_str(), field) {
+                ("bytes", Field::Bytes(bytes)) => Some(bytes.data().to_vec()),
+                _ => None,
+            });
         let bytes = bytes.ok_or_else(|| self.wrong("picture: expected bytes, found none"))?;
         Picture::new(bytes).map_err(|what| self.wrong(format!("picture: {what}")))
     }

@@ -50,7 +50,9 @@ impl JsonLines {
             }
             self.number = self.number.saturating_add(1);
             if self.line.len() as u64 > limit {
-                return Err(self.wrong(format!("expected a line of at most {limit} bytes, found more")));
+                return Err(
+                    self.wrong(format!("expected a line of at most {limit} bytes, found more"))
+                );
             }
             if self.line.trim_ascii().is_empty() {
                 continue;
@@ -68,7 +70,11 @@ pub(super) fn read_json(path: &Path, limit: u64) -> Result<Value, Problem> {
     let file = File::open(path).map_err(Problem::read(path))?;
     file.take(limit.saturating_add(1)).read_to_end(&mut text).map_err(Problem::read(path))?;
     if text.len() as u64 > limit {
-        return Err(Problem::input(path, "", format!("expected at most {limit} bytes, found more")));
+        return Err(Problem::input(
+            path,
+            "",
+            format!("expected at most {limit} bytes, found more"),
+        ));
     }
     serde_json::from_slice(&text).map_err(|error| {
         Problem::input(path, format!(":{}", error.line()), format!("expected JSON, found {error}"))

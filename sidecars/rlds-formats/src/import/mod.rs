@@ -158,7 +158,8 @@ fn look_at_file(path: &Path, found: &mut Vec<Found>) -> Result<(), Problem> {
         return Err(Problem::input(path, "", "no such file or directory"));
     }
     let kind = kind_of(path).ok_or_else(|| {
-        let what = "expected a directory, .tfrecord, .tfrecord.gz, .jsonl or .json, found another file";
+        let what =
+            "expected a directory, .tfrecord, .tfrecord.gz, .jsonl or .json, found another file";
         Problem::input(path, "", what)
     })?;
     found.push(kind(path.to_owned()));

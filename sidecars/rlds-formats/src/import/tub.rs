@@ -43,7 +43,8 @@ impl Manifest {
                 continue;
             }
             let names = value.get("paths").and_then(Value::as_array);
-            let names = names.ok_or_else(|| lines.wrong("expected `paths` of catalogs, found none"))?;
+            let names =
+                names.ok_or_else(|| lines.wrong("expected `paths` of catalogs, found none"))?;
             let mut catalogs = VecDeque::new();
             for name in names {
                 let name = name.as_str().unwrap_or_default();
@@ -259,9 +260,9 @@ fn driven(record: &Map<String, Value>) -> Result<[f32; 2], String> {
         let value = record.get(key).or_else(|| record.get(fallback));
         #[expect(clippy::cast_possible_truncation, reason = "the contract's numbers are floats")]
         let number = value.and_then(Value::as_f64).map(|number| number as f32);
-        number
-            .filter(|number| number.is_finite())
-            .ok_or_else(|| format!("{key}: expected a number, found {}", value.unwrap_or(&Value::Null)))
+        number.filter(|number| number.is_finite()).ok_or_else(|| {
+            format!("{key}: expected a number, found {}", value.unwrap_or(&Value::Null))
+        })
     };
     // 0 minus it, so that straight ahead has no sign.
     Ok([0.0 - number(angle, "user/angle")?, number(throttle, "user/throttle")?])

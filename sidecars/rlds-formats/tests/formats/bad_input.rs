@@ -47,19 +47,55 @@ fn replace(path: &Path, from: &str, to: &str) {
 fn broken_episode_is_refused_in_every_format_with_file_and_place() {
     type Spoil = fn(&Path);
     let cases: [(&str, Spoil, &[&str]); 9] = [
-        ("unknown field", |path| replace(path, "\"headset_pose\"", "\"tail\":1,\"headset_pose\""), &["000000.jsonl:1", "tail"]),
+        (
+            "unknown field",
+            |path| replace(path, "\"headset_pose\"", "\"tail\":1,\"headset_pose\""),
+            &["000000.jsonl:1", "tail"],
+        ),
         ("NaN", |path| replace(path, "[-0.5,0.25]", "[NaN,0.25]"), &["000000.jsonl:1"]),
-        ("foreign frame", |path| replace(path, "\"depth_frame_id\":\"frame-0\"", "\"depth_frame_id\":\"frame-9\""), &["frame-9"]),
-        ("time goes back", |path| replace(path, "\"timestamp_nanos\":7100000000", "\"timestamp_nanos\":7000000000"), &["timestamp_nanos"]),
-        ("not UTF-8", |path| fs::write(path.join("steps/000000.jsonl"), b"\xff\xfe\n").expect("a file"), &["000000.jsonl:1"]),
-        ("no step", |path| fs::write(path.join("steps/000000.jsonl"), b"").expect("a file"), &["step"]),
-        ("truncated picture", |path| {
-            let picture = path.join("blobs/000001.jpg");
-            let bytes = fs::read(&picture).expect("a picture");
-            fs::write(picture, &bytes[..bytes.len() / 2]).expect("a file");
-        }, &["000001.jpg"]),
-        ("empty picture", |path| fs::write(path.join("blobs/000001.jpg"), b"").expect("a file"), &["000001.jpg"]),
-        ("way out", |path| replace(path, "blobs/000001.jpg", "../ep_1/blobs/000001.jpg"), &["uri", "../ep_1"]),
+        (
+            "foreign frame",
+            |path| {
+                replace(path, "\"depth_frame_id\":\"frame-0\"", "\"depth_frame_id\":\"frame-9\"")
+            },
+            &["frame-9"],
+        ),
+        (
+            "time goes back",
+            |path| {
+                replace(path, "\"timestamp_nanos\":7100000000", "\"timestamp_nanos\":7000000000")
+            },
+            &["timestamp_nanos"],
+        ),
+        (
+            "not UTF-8",
+            |path| fs::write(path.join("steps/000000.jsonl"), b"\xff\xfe\n").expect("a file"),
+            &["000000.jsonl:1"],
+        ),
+        (
+            "no step",
+            |path| fs::write(path.join("steps/000000.jsonl"), b"").expect("a file"),
+            &["step"],
+        ),
+        (
+            "truncated picture",
+            |path| {
+                let picture = path.join("blobs/000001.jpg");
+                let bytes = fs::read(&picture).expect("a picture");
+                fs::write(picture, &bytes[..bytes.len() / 2]).expect("a file");
+            },
+            &["000001.jpg"],
+        ),
+        (
+            "empty picture",
+            |path| fs::write(path.join("blobs/000001.jpg"), b"").expect("a file"),
+            &["000001.jpg"],
+        ),
+        (
+            "way out",
+            |path| replace(path, "blobs/000001.jpg", "../ep_1/blobs/000001.jpg"),
+            &["uri", "../ep_1"],
+        ),
     ];
     for (name, spoil, expected) in cases {
         let temp = tempfile::tempdir().expect("a directory");
@@ -77,18 +113,29 @@ fn no_import_follows_a_path_out_of_its_input() {
     let temp = tempfile::tempdir().expect("a directory");
     let secret = temp.path().join("secret.jpg");
     fs::write(&secret, crate::common::jpeg(1)).expect("a file");
-    let ways = ["../secret.jpg", "../../secret.jpg", secret.to_str().expect("UTF-8"), "file:///etc/passwd", "blobs/link.jpg"];
+    let ways = [
+        "../secret.jpg",
+        "../../secret.jpg",
+        secret.to_str().expect("UTF-8"),
+        "file:///etc/passwd",
+        "blobs/link.jpg",
+    ];
     for (number, way) in ways.into_iter().enumerate() {
         let name = format!("ep_{number}");
         let mut one = step(0, 1, true);
-        one.observation.media.as_mut().and_then(|media| media.rgb.as_mut()).expect("one").uri = way.to_owned();
+        one.observation.media.as_mut().and_then(|media| media.rgb.as_mut()).expect("one").uri =
+            way.to_owned();
         let path = temp.path().join(&name);
         write_episode(&path, &crate::common::metadata(&name), &[one]);
         std::os::unix::fs::symlink(&secret, path.join("blobs/link.jpg")).expect("a link");
         let to = temp.path().join(format!("out_{number}"));
         let imported = import_one(&path, &to);
         assert_eq!(imported.told[0].fate, Fate::Skipped, "{way}");
-        assert!(imported.told[0].why.contains("inside the episode"), "{way}: {}", imported.told[0].why);
+        assert!(
+            imported.told[0].why.contains("inside the episode"),
+            "{way}: {}",
+            imported.told[0].why
+        );
         assert!(files(&to).is_empty(), "{way}");
     }
     let tub = tub(temp.path());
@@ -109,12 +156,18 @@ fn an_episodes_name_can_be_no_path() {
             assert!(words.contains("episode_id: expected letters"), "{name}: {words}");
         }
     }
-    let twice = [episode(&temp.path().join("x"), "ep_1", 1, false), episode(&temp.path().join("y"), "ep_1", 1, false)];
+    let twice = [
+        episode(&temp.path().join("x"), "ep_1", 1, false),
+        episode(&temp.path().join("y"), "ep_1", 1, false),
+    ];
     for format in ALL {
         let to = temp.path().join(format!("twice_{format:?}"));
         let told = run(format, &twice, &to, &Options::default());
         let skipped: Vec<_> = told.iter().filter(|one| one.fate == Fate::Skipped).collect();
-        assert!(skipped.len() == 1 && skipped[0].why.contains("another episode"), "{format:?}: {told:?}");
+        assert!(
+            skipped.len() == 1 && skipped[0].why.contains("another episode"),
+            "{format:?}: {told:?}"
+        );
     }
 }
 
@@ -178,14 +231,23 @@ fn line_without_an_end_is_refused_and_not_held() {
     // Sparse: two GiB that take no room.
     File::create(&path).and_then(|file| file.set_len(2 << 30)).expect("a file");
     let imported = import_one(&path, &temp.path().join("out"));
-    assert!(imported.told[0].why.contains("long.jsonl:1: expected a line of at most"), "{:?}", imported.told);
+    assert!(
+        imported.told[0].why.contains("long.jsonl:1: expected a line of at most"),
+        "{:?}",
+        imported.told
+    );
 }
 
 #[test]
 fn foreign_tables_that_are_damaged_are_named() {
     let temp = tempfile::tempdir().expect("a directory");
     let path = episode(temp.path(), "ep_1", 3, true);
-    for victim in ["meta/info.json", "meta/tasks.parquet", "meta/episodes/chunk-000/file-000.parquet", "data/chunk-000/file-000.parquet"] {
+    for victim in [
+        "meta/info.json",
+        "meta/tasks.parquet",
+        "meta/episodes/chunk-000/file-000.parquet",
+        "data/chunk-000/file-000.parquet",
+    ] {
         let to = temp.path().join(format!("set_{}", victim.replace('/', "_")));
         run(Format::Lerobot, &[path.clone()], &to, &Options::default());
         let file = to.join(victim);

@@ -17,7 +17,11 @@ fn nothing_of_a_person_or_a_place_is_in_a_bundle() {
     let metadata = Metadata {
         robot_id: secret("robot"),
         environment_id: secret("place"),
-        tags: vec!["continuon.xr_mode:workstation".to_owned(), secret("tag"), "user:secret".to_owned()],
+        tags: vec![
+            "continuon.xr_mode:workstation".to_owned(),
+            secret("tag"),
+            "user:secret".to_owned(),
+        ],
         owner: Some(owner),
         provenance: Some(provenance),
         ..metadata("secret_id")
@@ -28,8 +32,10 @@ fn nothing_of_a_person_or_a_place_is_in_a_bundle() {
         text: secret("words"),
         ..DialogTurn::default()
     });
-    one.action.annotation =
-        Some(Annotation { kind: secret("kind"), fields: [(secret("key"), secret("value"))].into() });
+    one.action.annotation = Some(Annotation {
+        kind: secret("kind"),
+        fields: [(secret("key"), secret("value"))].into(),
+    });
     one.step_metadata.insert(secret("key"), secret("value"));
     one.step_metadata.insert("email".to_owned(), secret("address"));
     one.step_metadata.insert("language_instruction".to_owned(), secret("task"));
@@ -66,8 +72,7 @@ fn words_of_the_contract_stay_and_frames_still_agree() {
     let episode = read("anonymized_path");
     assert_eq!(episode["metadata"]["xr_mode"], "workstation");
     assert_eq!(episode["metadata"]["software"]["continuonbrain_os"], "continuon 0.1.0");
-    let expected =
-        json!(["continuon.xr_mode:workstation", "anonymization:hash:sha256:salted"]);
+    let expected = json!(["continuon.xr_mode:workstation", "anonymization:hash:sha256:salted"]);
     assert_eq!(episode["metadata"]["tags"], expected);
     assert_eq!(entry["metadata_tags"], expected);
     let step = &episode["steps"][2];
@@ -106,7 +111,8 @@ fn salt_is_new_each_time_never_in_the_bundle_and_the_same_from_a_file() {
         assert_eq!(text.contains("not in this bundle"), name == "manifest.json");
     }
     let inside = Options { salt_file: Some(temp.path().join("e/salt")), ..Options::default() };
-    let refused = export(Format::Bundle, &[path.clone()], &temp.path().join("e"), &inside, &mut |_| {});
+    let refused =
+        export(Format::Bundle, &[path.clone()], &temp.path().join("e"), &inside, &mut |_| {});
     assert!(refused.expect_err("inside").to_string().contains("outside the bundle"));
     assert!(!temp.path().join("e/salt").exists());
 }

@@ -21,7 +21,13 @@ fn example_of_every_kind_is_what_prost_reads() {
     assert_eq!(example.bytes("floats"), None);
     assert_eq!(example.kind("unknown"), None);
     encoder.clear();
-    assert_eq!(Example::decode(encoder.to_vec().as_slice()).expect("empty").features.map(|all| all.feature.len()), Some(0));
+    assert_eq!(
+        Example::decode(encoder.to_vec().as_slice())
+            .expect("empty")
+            .features
+            .map(|all| all.feature.len()),
+        Some(0)
+    );
 }
 
 proptest! {

@@ -29,8 +29,8 @@ fn read(file: &[u8], limit: u64) -> Result<Vec<Vec<u8>>, FramingError> {
 fn frame_is_the_published_one() {
     // Length 5, its masked CRC-32C, the data, its masked CRC-32C: bytes that TensorFlow writes.
     let expected = [
-        0x05, 0, 0, 0, 0, 0, 0, 0, 0xea, 0xb2, 0x04, 0x3e, b'h', b'e', b'l', b'l', b'o', 0xbb, 0x1f,
-        0x1c, 0x19,
+        0x05, 0, 0, 0, 0, 0, 0, 0, 0xea, 0xb2, 0x04, 0x3e, b'h', b'e', b'l', b'l', b'o', 0xbb,
+        0x1f, 0x1c, 0x19,
     ];
     let file = written(&[b"hello".to_vec()]);
     assert_eq!(file.len(), expected.len());
@@ -78,7 +78,9 @@ fn file_that_ends_anywhere_else_than_between_records_is_truncated() {
         match length {
             0 => assert_eq!(found.expect("nothing").len(), 0),
             19 => assert_eq!(found.expect("one record").len(), 1),
-            _ => assert!(matches!(found, Err(FramingError::Truncated { .. })), "{length}: {found:?}"),
+            _ => {
+                assert!(matches!(found, Err(FramingError::Truncated { .. })), "{length}: {found:?}")
+            }
         }
     }
 }

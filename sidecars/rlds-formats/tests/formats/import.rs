@@ -71,7 +71,8 @@ fn each_session_of_a_tub_is_an_episode_and_broken_records_are_named() {
     let second = steps_of(&to.join("tub_26-01-01_1"));
     assert_eq!(second[0].action.command, [-0.125, 0.5], "the pilot drove");
     assert_eq!(second[0].action.source, "human_supervisor");
-    let metadata = rlds::EpisodeReader::open(&to.join("tub_26-01-01_1")).expect("one").metadata().clone();
+    let metadata =
+        rlds::EpisodeReader::open(&to.join("tub_26-01-01_1")).expect("one").metadata().clone();
     assert_eq!(metadata.control_role, ControlRole::HumanSupervisor);
     assert_eq!((metadata.start_time_unix_ms, metadata.duration_ms), (1_767_225_600_250, 100));
     for one in &imported.told {
@@ -103,18 +104,25 @@ fn five_shapes_of_the_contracts_recorders_are_read() {
         .to_string()
     };
     write("logged.jsonl", format!("{}\n\n{}", line(0), line(1)));
-    let hope = json!({ "steps": [{ "obs": [0.5, 1.5], "action": [0.1], "reward": 2.5, "done": true }] });
+    let hope =
+        json!({ "steps": [{ "obs": [0.5, 1.5], "action": [0.1], "reward": 2.5, "done": true }] });
     write("hope.json", hope.to_string());
     let second = json!({ "metadata": { "schema_version": "2.0", "environment_id": "lab" },
         "steps": [{ "step_idx": 0, "timestamp_us": 5, "observation": {}, "action": { "command": [0.0] },
                     "info": { "a": 1 }, "context": { "b": "c" }, "tool_schema": [] }] });
     write("second.json", second.to_string());
     fs::create_dir_all(root.join("adapter_promotion_1/steps")).expect("a directory");
-    write("adapter_promotion_1/metadata.json", json!({ "xr_mode": "sleep_learning",
+    write(
+        "adapter_promotion_1/metadata.json",
+        json!({ "xr_mode": "sleep_learning",
         "control_role": "human_supervisor", "environment_id": "pi5", "tags": ["adapter_promotion"],
-        "software": { "xr_app": "n/a", "continuonbrain_os": "dev", "glove_firmware": "n/a" } }).to_string());
-    write("adapter_promotion_1/steps/000000.jsonl",
-          json!({ "observation": {}, "action": { "promoted": true } }).to_string());
+        "software": { "xr_app": "n/a", "continuonbrain_os": "dev", "glove_firmware": "n/a" } })
+        .to_string(),
+    );
+    write(
+        "adapter_promotion_1/steps/000000.jsonl",
+        json!({ "observation": {}, "action": { "promoted": true } }).to_string(),
+    );
     let to = temp.path().join("out");
     let imported = import_one(&root, &to);
     assert_eq!(imported.told.len(), 5);
@@ -132,7 +140,10 @@ fn five_shapes_of_the_contracts_recorders_are_read() {
     assert!(logged[1].is_terminal && !logged[0].is_terminal);
     let hope = steps_of(&to.join("hope"));
     assert_eq!(hope[0].observation.command, [0.5, 1.5]);
-    assert_eq!((hope[0].action.command.as_slice(), hope[0].number("reward")), (&[0.1][..], Some(2.5)));
+    assert_eq!(
+        (hope[0].action.command.as_slice(), hope[0].number("reward")),
+        (&[0.1][..], Some(2.5))
+    );
     let second = steps_of(&to.join("second"));
     assert_eq!(second[0].step_metadata["info"], r#"{"a":1}"#);
     assert_eq!(second[0].observation.robot_state.timestamp_nanos, 5_000);
@@ -164,7 +175,8 @@ fn one_broken_input_is_named_and_the_others_are_imported() {
     let good = json!({ "steps": [{ "obs": [], "action": [0.5] }] }).to_string();
     fs::write(root.join("good.json"), good).expect("a file");
     let line = |value: Value| format!("{value}\n");
-    let wrong = line(json!({ "action": [0.5] })) + &line(json!({ "action": { "command": ["left"] } }));
+    let wrong =
+        line(json!({ "action": [0.5] })) + &line(json!({ "action": { "command": ["left"] } }));
     fs::write(root.join("wrong.jsonl"), wrong).expect("a file");
     let to = temp.path().join("out");
     let imported = import_one(&root, &to);
@@ -172,6 +184,7 @@ fn one_broken_input_is_named_and_the_others_are_imported() {
     assert_eq!(fates, [Fate::Written, Fate::Skipped]);
     let why = &imported.told[1].why;
     assert!(why.contains("wrong.jsonl:2: action.command: expected numbers, found a text"), "{why}");
-    let left: Vec<_> = fs::read_dir(&to).expect("a directory").map(|one| one.expect("one").file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(&to).expect("a directory").map(|one| one.expect("one").file_name()).collect();
     assert_eq!(left, ["good"], "half an episode is there");
 }

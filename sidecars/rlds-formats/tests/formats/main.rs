@@ -8,6 +8,7 @@ mod example;
 mod framing;
 mod import;
 mod lerobot;
+mod recording;
 mod round_trip;
 mod samples;
 mod tfds;

@@ -43,7 +43,8 @@ fn seeded(root: &Path, seed: u64, pictures: bool) -> PathBuf {
         step.action.command = vec![next() * 2.0 - 1.0, next()];
         step.observation.robot_state.joint_positions = vec![next()];
         step.observation.robot_state.joint_velocities = vec![next() * 1e3];
-        step.observation.robot_state.end_effector_pose.position = Some([next(), -next(), next() / 1e6]);
+        step.observation.robot_state.end_effector_pose.position =
+            Some([next(), -next(), next() / 1e6]);
         step.step_metadata.insert("note".to_owned(), format!("„{}“ \\ \"", next()));
         step.step_metadata.insert(REWARD.to_owned(), next().to_string());
     }

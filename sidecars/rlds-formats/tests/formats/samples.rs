@@ -9,9 +9,13 @@ use std::path::PathBuf;
 #[test]
 fn samples_of_the_existing_programs_are_imported() {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/rlds-samples");
-    let place = std::env::var_os("CONTINUON_RLDS_SAMPLES").map_or(PathBuf::from(beside), PathBuf::from);
+    let place =
+        std::env::var_os("CONTINUON_RLDS_SAMPLES").map_or(PathBuf::from(beside), PathBuf::from);
     if !place.is_dir() {
-        eprintln!("SKIPPED: {} is not here (CONTINUON_RLDS_SAMPLES names another place)", place.display());
+        eprintln!(
+            "SKIPPED: {} is not here (CONTINUON_RLDS_SAMPLES names another place)",
+            place.display()
+        );
         return;
     }
     let temp = tempfile::tempdir().expect("a directory");

@@ -51,9 +51,10 @@ fn record_holds_every_step_in_its_columns() {
     assert_eq!(pictures.value, (0..4).map(jpeg).collect::<Vec<_>>());
     let states = example.floats("steps/observation/state");
     assert_eq!(states.len(), 4 * 15);
-    assert_eq!(states[15..30], [
-        0.1, 2.5, 1.0, -1.0, 0.0, 0.0, 0.0, 0.6, 0.8, 2.5, 0.0, 0.0, 0.0, 0.0, 0.25
-    ]);
+    assert_eq!(
+        states[15..30],
+        [0.1, 2.5, 1.0, -1.0, 0.0, 0.0, 0.0, 0.6, 0.8, 2.5, 0.0, 0.0, 0.0, 0.0, 0.25]
+    );
     let actions: Vec<f32> = (0..4).flat_map(|n| step(n, 4, true).action.command).collect();
     assert_eq!(example.floats("steps/action"), actions);
     assert_eq!(example.floats("steps/reward"), [0.0, 0.5, 1.0, 1.5]);

@@ -14,7 +14,15 @@ use sha2::{Digest, Sha256};
 
 /// Keys that a bundle does not even hold as a hash.
 pub(super) const DROP_KEYS: [&str; 9] = [
-    "email", "user", "user_id", "operator", "operator_id", "session_id", "phone", "contact", "owner",
+    "email",
+    "user",
+    "user_id",
+    "operator",
+    "operator_id",
+    "session_id",
+    "phone",
+    "contact",
+    "owner",
 ];
 /// Texts behind these keys are hashed in the contract's own exports; here all are.
 pub(super) const HASH_KEYS: [&str; 5] =
@@ -105,11 +113,8 @@ impl Anonymizer {
                     Value::String(text) => text,
                     other => other.to_string(),
                 };
-                let value = if words::value_may_stand(&key, &text) {
-                    text
-                } else {
-                    self.hash(&text)
-                };
+                let value =
+                    if words::value_may_stand(&key, &text) { text } else { self.hash(&text) };
                 let key = if words::key_may_stand(&key) { key } else { self.hash(&key) };
                 (key, Value::String(value))
             })

@@ -103,7 +103,8 @@ impl Bundle<'_> {
         let as_json = |error: serde_json::Error| Problem::input(path, "", error.to_string());
         let metadata = serde_json::to_value(source.metadata()).map_err(as_json)?;
         let metadata = self.anonymizer.metadata(metadata);
-        write!(output, "{{\"metadata\": {metadata},\n\"steps\": [").map_err(Problem::write(&target))?;
+        write!(output, "{{\"metadata\": {metadata},\n\"steps\": [")
+            .map_err(Problem::write(&target))?;
         let (mut steps, mut media) = (0_u64, 0_u64);
         while let Some(sample) = source.next_sample()? {
             let observation = &sample.step.observation;

@@ -13,7 +13,13 @@ use serde_json::Value;
 fn everything() -> (Metadata, Step) {
     let text = || "x".to_owned();
     let map = || [("k".to_owned(), text())].into();
-    let media = MediaRef { uri: text(), frame_id: text(), format: text(), units: text(), ..MediaRef::default() };
+    let media = MediaRef {
+        uri: text(),
+        frame_id: text(),
+        format: text(),
+        units: text(),
+        ..MediaRef::default()
+    };
     let dialog =
         DialogTurn { speaker: text(), text: text(), turn_id: text(), conversation_id: text() };
     let mut plain = blank_step();
@@ -41,7 +47,12 @@ fn everything() -> (Metadata, Step) {
         segmentation: Some(Segmentation {
             model: text(),
             prompt: text(),
-            masks: vec![MaskRef { uri: text(), frame_id: text(), format: text(), ..MaskRef::default() }],
+            masks: vec![MaskRef {
+                uri: text(),
+                frame_id: text(),
+                format: text(),
+                ..MaskRef::default()
+            }],
             notes: text(),
             ..Segmentation::default()
         }),
@@ -70,7 +81,12 @@ fn everything() -> (Metadata, Step) {
     let rating = ContentRating { audience: text(), violence: text(), language: text() };
     let metadata = Metadata {
         capabilities: Some(Capabilities {
-            compute: Some(Compute { device: text(), gpu: text(), dtype: text(), ..Compute::default() }),
+            compute: Some(Compute {
+                device: text(),
+                gpu: text(),
+                dtype: text(),
+                ..Compute::default()
+            }),
             ..Capabilities::default()
         }),
         owner: Some(Owner {
@@ -108,12 +124,14 @@ fn plant(value: &mut Value, key: &str, is_free: bool, planted: &mut Vec<String>)
         Value::String(text) if !CLOSED.contains(&key) => {
             let secret = format!("secret{:04}", planted.len());
             // Names of files must stay what a name may be; all others look like what people write.
-            *text = if key == "episode_id" { secret.clone() } else { format!("{text} {secret} @ 12") };
+            *text =
+                if key == "episode_id" { secret.clone() } else { format!("{text} {secret} @ 12") };
             planted.push(secret);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| plant(item, key, is_free, planted)),
         Value::Object(map) => {
-            let free = ["preferences", "layout", "focus_context", "fields", "context", "step_metadata"];
+            let free =
+                ["preferences", "layout", "focus_context", "fields", "context", "step_metadata"];
             let is_free = free.contains(&key);
             for (key, mut value) in std::mem::take(map) {
                 plant(&mut value, &key, is_free, planted);

@@ -114,8 +114,8 @@ fn look(path: &Path, options: &Options, names: &mut Names) -> Result<Looked, Pro
         last_ns = at(&sample);
         steps = steps.saturating_add(1);
     }
-    let layout = layout
-        .ok_or_else(|| Problem::input(path, "", "expected at least one step, found none"))?;
+    let layout =
+        layout.ok_or_else(|| Problem::input(path, "", "expected at least one step, found none"))?;
     let frames_per_s = options.frames_per_s.unwrap_or_else(|| rate(steps, first_ns, last_ns));
     Ok(Looked { id, layout, steps, frames_per_s })
 }
@@ -124,7 +124,9 @@ impl Layout {
     fn check(&self, step: &rlds::schema::Step, size: Option<JpegSize>) -> Result<(), String> {
         self.shape.check(step)?;
         match (self.picture, size) {
-            (Some(_), None) => Err("observation.media.rgb: expected a picture, found none".to_owned()),
+            (Some(_), None) => {
+                Err("observation.media.rgb: expected a picture, found none".to_owned())
+            }
             (Some(expected), Some(found)) if found != expected => Err(format!(
                 "observation.media.rgb: expected {} x {} pixels, found {} x {}",
                 expected.width, expected.height, found.width, found.height
@@ -335,7 +337,8 @@ impl<'a> DataSet<'a> {
 
     fn write_episodes(&self) -> Result<(), Problem> {
         let path = self.directory.join(format!("meta/episodes/{}.parquet", place(0)));
-        let ints = ["data/chunk_index", "data/file_index", "dataset_from_index", "dataset_to_index"];
+        let ints =
+            ["data/chunk_index", "data/file_index", "dataset_from_index", "dataset_to_index"];
         let mut columns = vec![
             ("episode_index".to_owned(), Kind::Int),
             ("tasks".to_owned(), Kind::Texts),
@@ -406,7 +409,8 @@ impl Rows<'_, '_> {
     fn row(&mut self, sample: &Sample) -> Result<(), Problem> {
         let step = &sample.step;
         let told = sample::language(step).map(str::to_owned);
-        if let Some(task) = told.or_else(|| (self.frame == 0).then(|| self.set.options.task.clone()))
+        if let Some(task) =
+            told.or_else(|| (self.frame == 0).then(|| self.set.options.task.clone()))
         {
             self.task = self.set.task_index(&task);
             if !self.tasks.contains(&task) {

@@ -122,6 +122,8 @@ mod tests {
         assert_eq!((&whole.min, &whole.max, whole.count), (&parts.min, &parts.max, parts.count));
         let mean = values.iter().sum::<f64>() / 97.0;
         let square = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 97.0;
-        assert!((whole.mean[0] - mean).abs() < 1e-12 && (parts.std()[0] - square.sqrt()).abs() < 1e-12);
+        assert!(
+            (whole.mean[0] - mean).abs() < 1e-12 && (parts.std()[0] - square.sqrt()).abs() < 1e-12
+        );
     }
 }

@@ -6,9 +6,7 @@
 //! Shown by: tests/formats/lerobot.rs, tests/readers/lerobot.py.
 
 use parquet::basic::Compression;
-use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type,
-};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -74,7 +72,9 @@ impl Kind {
                 )
             }
             Self::Picture => {
-                format!("optional group {name} {{ optional binary bytes; optional binary path (UTF8); }}")
+                format!(
+                    "optional group {name} {{ optional binary bytes; optional binary path (UTF8); }}"
+                )
             }
         }
     }
@@ -129,7 +129,8 @@ impl Table {
     ) -> Result<Self> {
         let fields: Vec<String> = columns.iter().map(|(name, kind)| kind.schema(name)).collect();
         let schema = parse_message_type(&format!("message schema {{ {} }}", fields.join(" ")))?;
-        let notes = notes.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()));
+        let notes =
+            notes.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_dictionary_enabled(false)
@@ -163,8 +164,12 @@ impl Table {
             }
             ([bytes, name], Cell::Picture { jpeg, path }) => {
                 let picture = ByteArray::from(jpeg.to_vec());
-                one(bytes, level, |leaf| leaf.bytes.push(picture), jpeg.len())
-                    .saturating_add(one(name, level, |leaf| leaf.bytes.push((*path).into()), 16))
+                one(bytes, level, |leaf| leaf.bytes.push(picture), jpeg.len()).saturating_add(one(
+                    name,
+                    level,
+                    |leaf| leaf.bytes.push((*path).into()),
+                    16,
+                ))
             }
             ([leaf], Cell::Floats(values)) => {
                 leaf.floats.extend_from_slice(values);
@@ -212,19 +217,25 @@ impl Table {
                 Kind::Float => {
                     column.typed::<FloatType>().write_batch(&leaf.floats, definitions, None)
                 }
-                Kind::Bool => column.typed::<BoolType>().write_batch(&leaf.bools, definitions, None),
+                Kind::Bool => {
+                    column.typed::<BoolType>().write_batch(&leaf.bools, definitions, None)
+                }
                 Kind::Text | Kind::Picture => {
                     column.typed::<ByteArrayType>().write_batch(&leaf.bytes, definitions, None)
                 }
                 Kind::Floats => {
                     column.typed::<FloatType>().write_batch(&leaf.floats, definitions, repetitions)
                 }
-                Kind::Doubles | Kind::DoublesNested => {
-                    column.typed::<DoubleType>().write_batch(&leaf.doubles, definitions, repetitions)
-                }
-                Kind::Texts => {
-                    column.typed::<ByteArrayType>().write_batch(&leaf.bytes, definitions, repetitions)
-                }
+                Kind::Doubles | Kind::DoublesNested => column.typed::<DoubleType>().write_batch(
+                    &leaf.doubles,
+                    definitions,
+                    repetitions,
+                ),
+                Kind::Texts => column.typed::<ByteArrayType>().write_batch(
+                    &leaf.bytes,
+                    definitions,
+                    repetitions,
+                ),
             }?;
             column.close()?;
             leaf.clear();

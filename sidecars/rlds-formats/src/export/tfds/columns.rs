@@ -119,11 +119,10 @@ impl Columns {
     }
 
     fn put(&mut self, kind: ListKind, encode: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        let column = self
-            .columns
-            .get_mut(self.next)
-            .filter(|column| column.kind == kind)
-            .ok_or_else(|| io::Error::other(format!("column {}: not of {kind:?}", self.next)))?;
+        let column =
+            self.columns.get_mut(self.next).filter(|column| column.kind == kind).ok_or_else(
+                || io::Error::other(format!("column {}: not of {kind:?}", self.next)),
+            )?;
         self.next = self.next.saturating_add(1);
         let before = column.piece.len();
         encode(&mut column.piece);

@@ -160,8 +160,7 @@ fn text() -> Value {
 }
 
 fn image(size: JpegSize) -> Value {
-    let dimensions =
-        [size.height.to_string(), size.width.to_string(), size.components.to_string()];
+    let dimensions = [size.height.to_string(), size.width.to_string(), size.components.to_string()];
     json!({
         "pythonClassName": "tensorflow_datasets.core.features.image_feature.Image",
         "image": {

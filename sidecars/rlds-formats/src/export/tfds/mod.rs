@@ -25,8 +25,8 @@ use crate::sample::{self, Sample, Source};
 use crate::vector;
 use columns::Columns;
 use features::{Layout, Split, dataset_info};
-use plan::{Plan, Planned, Shard};
 pub(crate) use plan::hex;
+use plan::{Plan, Planned, Shard};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs;
@@ -86,9 +86,8 @@ pub(super) fn export(
     };
     let mut told = plan.skipped;
     for shard in &plan.shards {
-        let is_there = |done: &&Done| {
-            done.file_name == shard.file_name && to.join(&done.file_name).is_file()
-        };
+        let is_there =
+            |done: &&Done| done.file_name == shard.file_name && to.join(&done.file_name).is_file();
         if let Some(done) = state.shards.iter().find(is_there) {
             told.extend(done.episodes.iter().cloned().map(kept));
             shard.episodes.iter().for_each(|_| ticker.episode());
@@ -101,10 +100,8 @@ pub(super) fn export(
         write_json(&to.join(STATE), &state)?;
     }
     write_json(&to.join("features.json"), &plan.layout.features())?;
-    let splits: Vec<Split<'_>> = ["train", "val"]
-        .into_iter()
-        .filter_map(|name| split(name, &plan.shards, &state))
-        .collect();
+    let splits: Vec<Split<'_>> =
+        ["train", "val"].into_iter().filter_map(|name| split(name, &plan.shards, &state)).collect();
     write_json(&to.join("dataset_info.json"), &dataset_info(&options.name, options.gzip, &splits))?;
     Ok(told)
 }
@@ -118,8 +115,11 @@ fn kept(mut told: Told) -> Told {
 
 fn split<'a>(name: &'a str, shards: &[Shard], state: &State) -> Option<Split<'a>> {
     let done = |shard: &&Shard| state.shards.iter().find(|done| done.file_name == shard.file_name);
-    let of: Vec<&Done> =
-        shards.iter().filter(|shard| shard.split == name).filter_map(|shard| done(&shard)).collect();
+    let of: Vec<&Done> = shards
+        .iter()
+        .filter(|shard| shard.split == name)
+        .filter_map(|shard| done(&shard))
+        .collect();
     if of.is_empty() {
         return None;
     }
@@ -144,10 +144,9 @@ fn write_shard(
         episodes.push(match episode.write(&mut writer, ticker) {
             Ok(told) => told,
             Err(problem) if problem.is_of_the_output() => return Err(problem),
-            Err(problem) => Told {
-                episode_id: planned.id.clone(),
-                ..Told::skipped(&planned.path, &problem)
-            },
+            Err(problem) => {
+                Told { episode_id: planned.id.clone(), ..Told::skipped(&planned.path, &problem) }
+            }
         });
         ticker.episode();
     }

@@ -98,11 +98,7 @@ impl Layout {
     }
 }
 
-fn look(
-    path: &Path,
-    options: &Options,
-    names: &mut Names,
-) -> Result<(Planned, Layout), Problem> {
+fn look(path: &Path, options: &Options, names: &mut Names) -> Result<(Planned, Layout), Problem> {
     let mut source = CanonicalSource::open(path, options.with_pictures)?;
     let id = names.take(path, &source.metadata().episode_id)?;
     let first = source
@@ -167,7 +163,9 @@ fn directory_bytes(path: &Path) -> std::io::Result<u64> {
 fn fingerprint(layout: &Layout, shards: &[Shard], options: &Options) -> String {
     let mut text = format!(
         "{layout:?} {} {} {}\n",
-        options.part_bytes, options.task, super::features::VERSION
+        options.part_bytes,
+        options.task,
+        super::features::VERSION
     );
     for shard in shards {
         text.push_str(&shard.file_name);
