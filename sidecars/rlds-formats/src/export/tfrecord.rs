@@ -111,9 +111,12 @@ pub(crate) fn sorted_json(
     into: &mut Vec<u8>,
     value: &impl Serialize,
 ) -> Result<(), serde_json::Error> {
-    // A `Value`'s objects are ordered by key. By way of text, so that a float keeps its few digits.
+    // By way of text, so that a float keeps its few digits; sorted by hand, since whether a `Value` is
+    // hangs on what else is linked.
     let text = serde_json::to_vec(value)?;
-    serde_json::to_writer(into, &serde_json::from_slice::<serde_json::Value>(&text)?)
+    let mut value: serde_json::Value = serde_json::from_slice(&text)?;
+    value.sort_all_objects();
+    serde_json::to_writer(into, &value)
 }
 
 /// A file, compressed or not.

@@ -47,6 +47,10 @@ fn step_has_the_contracts_features_and_no_other() {
     assert_eq!(example.floats("reward"), [1.5]);
     assert_eq!(example.floats("observation_command"), [1.0, 2.0]);
     assert_eq!(example.floats("action_command"), step.action.command);
+    let observation: serde_json::Value =
+        serde_json::from_slice(example.bytes("observation").expect("JSON")).expect("JSON");
+    let keys: Vec<&String> = observation.as_object().expect("an object").keys().collect();
+    assert!(keys.is_sorted() && keys.len() >= 9, "{keys:?}");
     let action = std::str::from_utf8(example.bytes("action").expect("JSON")).expect("UTF-8");
     assert_eq!(action, r#"{"command":[-0.47,0.25],"source":"human_supervisor"}"#);
 }

@@ -305,6 +305,8 @@ impl<'a> DataSet<'a> {
     }
 
     fn write_json(&self, name: &str, value: &Value) -> Result<(), Problem> {
+        let mut value = value.clone();
+        value.sort_all_objects();
         let text = format!("{value:#}\n");
         atomic::write_file(&self.directory.join(name), text.as_bytes())
     }

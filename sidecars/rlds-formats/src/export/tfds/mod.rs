@@ -347,7 +347,9 @@ fn read_state(to: &Path) -> Result<Option<State>, Problem> {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Problem> {
-    let mut text = serde_json::to_vec_pretty(&json!(value))
+    let mut value = json!(value);
+    value.sort_all_objects();
+    let mut text = serde_json::to_vec_pretty(&value)
         .map_err(|error| Problem::write(path)(std::io::Error::other(error)))?;
     text.push(b'\n');
     atomic::write_file(path, &text)
