@@ -249,7 +249,7 @@ fn foreign_tables_that_are_damaged_are_named() {
         "data/chunk-000/file-000.parquet",
     ] {
         let to = temp.path().join(format!("set_{}", victim.replace('/', "_")));
-        run(Format::Lerobot, &[path.clone()], &to, &Options::default());
+        run(Format::Lerobot, std::slice::from_ref(&path), &to, &Options::default());
         let file = to.join(victim);
         let bytes = fs::read(&file).expect("a file");
         fs::write(&file, &bytes[..bytes.len() / 2]).expect("a file");
@@ -271,7 +271,7 @@ fn full_disk_ends_the_export_and_leaves_nothing_that_looks_finished() {
     }
     for format in [Format::Tfds, Format::Tfrecord] {
         let options = Options { validation_percent: 0, ..Options::default() };
-        let failed = export(format, &[path.clone()], &to, &options, &mut |_| {});
+        let failed = export(format, std::slice::from_ref(&path), &to, &options, &mut |_| {});
         let problem = failed.expect_err("no room");
         assert!(problem.is_of_the_output(), "{problem}");
         assert!(problem.to_string().contains("No space left"), "{problem}");

@@ -95,7 +95,7 @@ fn salt_is_new_each_time_never_in_the_bundle_and_the_same_from_a_file() {
     let names = |out: &str, salt_file| {
         let options = Options { salt_file, ..Options::default() };
         let to = temp.path().join(out);
-        run(Format::Bundle, &[path.clone()], &to, &options);
+        run(Format::Bundle, std::slice::from_ref(&path), &to, &options);
         let found = files(&to);
         found.into_iter().collect::<Vec<_>>()
     };
@@ -111,8 +111,13 @@ fn salt_is_new_each_time_never_in_the_bundle_and_the_same_from_a_file() {
         assert_eq!(text.contains("not in this bundle"), name == "manifest.json");
     }
     let inside = Options { salt_file: Some(temp.path().join("e/salt")), ..Options::default() };
-    let refused =
-        export(Format::Bundle, &[path.clone()], &temp.path().join("e"), &inside, &mut |_| {});
+    let refused = export(
+        Format::Bundle,
+        std::slice::from_ref(&path),
+        &temp.path().join("e"),
+        &inside,
+        &mut |_| {},
+    );
     assert!(refused.expect_err("inside").to_string().contains("outside the bundle"));
     assert!(!temp.path().join("e/salt").exists());
 }

@@ -11,7 +11,7 @@ fn pictures_are_carried_byte_for_byte_and_steps_to_the_letter() {
     let path = episode(temp.path(), "ep_1", 6, true);
     let before = files(&path);
     let to = temp.path().join("out");
-    let told = run(Format::Dir, &[path.clone()], &to, &Options::default());
+    let told = run(Format::Dir, std::slice::from_ref(&path), &to, &Options::default());
     assert_eq!((told[0].fate, told[0].steps), (Fate::Written, 6));
     assert_eq!(steps_of(&to.join("ep_1")), steps_of(&path));
     for index in 0..6 {
@@ -40,7 +40,7 @@ fn depth_and_sound_are_carried_under_their_names() {
     fs::create_dir(path.join("blobs/depth")).expect("a directory");
     fs::write(path.join("blobs/depth/1.png"), b"far away").expect("a file");
     let to = temp.path().join("out");
-    let told = run(Format::Dir, &[path.clone()], &to, &Options::default());
+    let told = run(Format::Dir, std::slice::from_ref(&path), &to, &Options::default());
     assert_eq!(told[0].fate, Fate::Written, "{told:?}");
     assert_eq!(steps_of(&to.join("ep_1")), steps);
     assert_eq!(fs::read(to.join("ep_1/blobs/depth/1.png")).expect("a file"), b"far away");
@@ -55,7 +55,10 @@ fn whose_it_is_stays_on_the_robot() {
     write_episode(&path, &owned, &[step(0, 1, false)]);
     for format in [Format::Dir, Format::Tfds, Format::Tfrecord, Format::Bundle] {
         let to = temp.path().join(format!("{format:?}"));
-        assert_eq!(run(format, &[path.clone()], &to, &Options::default())[0].fate, Fate::Written);
+        assert_eq!(
+            run(format, std::slice::from_ref(&path), &to, &Options::default())[0].fate,
+            Fate::Written
+        );
         for (name, bytes) in files(&to) {
             assert!(!bytes.windows(3).any(|part| part == b"Ada"), "{format:?}: {name}");
         }
@@ -70,7 +73,7 @@ fn recording_that_is_none_is_refused_and_one_with_its_end_copied() {
     let magic = b"\x89MCAP0\r\n";
     fs::write(&recording, [&magic[..], b"half a chunk"].concat()).expect("a file");
     let to = temp.path().join("out");
-    let told = run(Format::Mcap, &[path.clone()], &to, &Options::default());
+    let told = run(Format::Mcap, std::slice::from_ref(&path), &to, &Options::default());
     assert_eq!(told[0].fate, Fate::Skipped);
     assert!(told[0].why.contains("ep_1"), "{}", told[0].why);
     assert!(files(&to).is_empty());

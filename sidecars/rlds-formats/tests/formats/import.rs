@@ -159,7 +159,7 @@ fn what_a_path_is_is_told_by_what_lies_in_it() {
     let tub = tub(temp.path());
     assert_eq!(discover(&tub).expect("two").len(), 2);
     let out = temp.path().join("lerobot");
-    run(Format::Lerobot, &[canonical.clone()], &out, &Options::default());
+    run(Format::Lerobot, std::slice::from_ref(&canonical), &out, &Options::default());
     assert_eq!(discover(&out).expect("one"), [Found::Lerobot { data_set: out, episode: 0 }]);
     assert!(discover(&temp.path().join("nowhere")).is_err());
     fs::create_dir(temp.path().join("empty")).expect("a directory");

@@ -58,7 +58,7 @@ fn each_step_gets_its_frame_of_the_recording() {
     let steps = steps_of(&path);
     assert!(steps.len() >= 59, "{} steps", steps.len());
     let to = temp.path().join("out");
-    let told = run(Format::Dir, &[path.clone()], &to, &Options::default());
+    let told = run(Format::Dir, std::slice::from_ref(&path), &to, &Options::default());
     assert_eq!((told[0].fate, told[0].steps), (Fate::Written, steps.len() as u64), "{told:?}");
     let copy = to.join(&told[0].episode_id);
     for (index, step) in steps.iter().enumerate() {
@@ -75,7 +75,7 @@ fn each_step_gets_its_frame_of_the_recording() {
     for format in [Format::Tfds, Format::Lerobot] {
         let told = run(
             format,
-            &[path.clone()],
+            std::slice::from_ref(&path),
             &temp.path().join(format!("{format:?}")),
             &Options::default(),
         );
@@ -89,7 +89,7 @@ fn copy_of_a_killed_recorders_recording_has_its_end_and_the_source_stays() {
     let path = recorded(&temp.path().join("in"), 20, None);
     let before = files(&path);
     let to = temp.path().join("out");
-    let told = run(Format::Mcap, &[path.clone()], &to, &Options::default());
+    let told = run(Format::Mcap, std::slice::from_ref(&path), &to, &Options::default());
     assert_eq!(told[0].fate, Fate::Written, "{told:?}");
     assert_eq!(files(&path), before, "the source was touched");
     let found: Vec<String> = files(&to).into_keys().collect();

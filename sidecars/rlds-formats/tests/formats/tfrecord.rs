@@ -60,10 +60,10 @@ fn gzip_holds_the_same_records_and_a_finished_file_stays() {
     let temp = tempfile::tempdir().expect("a directory");
     let path = episode(temp.path(), "ep_1", 5, false);
     let to = temp.path().join("out");
-    let plain = run(Format::Tfrecord, &[path.clone()], &to, &Options::default());
+    let plain = run(Format::Tfrecord, std::slice::from_ref(&path), &to, &Options::default());
     assert_eq!((plain[0].fate, plain[0].steps), (Fate::Written, 5));
     let gzip = Options { gzip: true, ..Options::default() };
-    run(Format::Tfrecord, &[path.clone()], &to, &gzip);
+    run(Format::Tfrecord, std::slice::from_ref(&path), &to, &gzip);
     let mut unpacked = Vec::new();
     let packed = File::open(to.join("ep_1.tfrecord.gz")).expect("a file");
     GzDecoder::new(packed).read_to_end(&mut unpacked).expect("gzip");

@@ -119,7 +119,7 @@ fn everything() -> (Metadata, Step) {
 const CLOSED: [&str; 2] = ["xr_mode", "control_role"];
 
 /// Puts a secret of its own into every text, and into every key that people choose.
-fn plant(value: &mut Value, key: &str, is_free: bool, planted: &mut Vec<String>) {
+fn plant(value: &mut Value, key: &str, planted: &mut Vec<String>) {
     match value {
         Value::String(text) if !CLOSED.contains(&key) => {
             let secret = format!("secret{:04}", planted.len());
@@ -128,13 +128,13 @@ fn plant(value: &mut Value, key: &str, is_free: bool, planted: &mut Vec<String>)
                 if key == "episode_id" { secret.clone() } else { format!("{text} {secret} @ 12") };
             planted.push(secret);
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| plant(item, key, is_free, planted)),
+        Value::Array(items) => items.iter_mut().for_each(|item| plant(item, key, planted)),
         Value::Object(map) => {
             let free =
                 ["preferences", "layout", "focus_context", "fields", "context", "step_metadata"];
             let is_free = free.contains(&key);
             for (key, mut value) in std::mem::take(map) {
-                plant(&mut value, &key, is_free, planted);
+                plant(&mut value, &key, planted);
                 if is_free {
                     let secret = format!("secret{:04}", planted.len());
                     map.insert(format!("{key}{secret}"), value);
@@ -154,8 +154,8 @@ fn no_planted_secret_comes_out() {
     let mut planted = Vec::new();
     let mut metadata = serde_json::to_value(&metadata).expect("plain data");
     let mut step = serde_json::to_value(&step).expect("plain data");
-    plant(&mut metadata, "", false, &mut planted);
-    plant(&mut step, "", false, &mut planted);
+    plant(&mut metadata, "", &mut planted);
+    plant(&mut step, "", &mut planted);
     assert!(planted.len() > 70, "only {} texts were found", planted.len());
     // They are the contract's still, so that no block was missed.
     serde_json::from_value::<Metadata>(metadata.clone()).expect("metadata");
