@@ -23,14 +23,13 @@ fn logged(path: &Path, broken: bool) {
 #[test]
 fn what_is_imported_is_exported_and_broken_inputs_are_named() {
     let installed = Installed::new();
-    let root = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| root.path().join(name).display().to_string();
-    fs::create_dir(root.path().join("logs")).expect("made");
-    logged(&root.path().join("logs/good.jsonl"), false);
+    let path = |name: &str| installed.path(name).display().to_string();
+    fs::create_dir(installed.path("logs")).expect("made");
+    logged(&installed.path("logs/good.jsonl"), false);
     let output = installed.run(&["rlds", "import", &path("logs"), "--to", &path("episodes")]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&output).contains("good: 5 steps"), "{}", stdout(&output));
-    logged(&root.path().join("logs/wrong.jsonl"), true);
+    logged(&installed.path("logs/wrong.jsonl"), true);
     let output = installed.run(&["rlds", "import", &path("logs"), "--to", &path("episodes")]);
     assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
     let said = stdout(&output);
