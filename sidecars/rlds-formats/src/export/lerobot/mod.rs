@@ -13,7 +13,10 @@
 //!
 //! Shown by: tests/formats/lerobot.rs, tests/readers/lerobot.py.
 
+mod features;
+mod figures;
 mod grid;
+mod meta;
 mod stats;
 mod table;
 
@@ -24,6 +27,8 @@ use crate::jpeg::JpegSize;
 use crate::problem::Problem;
 use crate::sample::{self, Sample, Source};
 use crate::vector::{self, Shape};
+use features::{features, hub_features, info_features};
+use figures::count;
 use grid::{Grid, at};
 use serde_json::{Map, Value, json};
 use stats::Stats;
@@ -38,8 +43,6 @@ pub(crate) const PICTURE: &str = "observation.images.front";
 const CHUNK_FILES: usize = 1000;
 /// Pictures of an episode that are looked at for the statistics.
 const PICTURES_LOOKED_AT: u64 = 100;
-/// A picture is looked at in every n-th row and column, so that about this many are left.
-const PIXELS_ACROSS: usize = 150;
 
 /// Writes `episodes` as a data set into `to`.
 pub(super) fn export(
@@ -310,81 +313,6 @@ impl<'a> DataSet<'a> {
         let text = format!("{value:#}\n");
         atomic::write_file(&self.directory.join(name), text.as_bytes())
     }
-
-    fn write_tasks(&self) -> Result<(), Problem> {
-        let path = self.directory.join("meta/tasks.parquet");
-        let columns = [("task_index".to_owned(), Kind::Int), ("task".to_owned(), Kind::Text)];
-        // pandas looks here for which column names the rows.
-        let pandas = json!({
-            "index_columns": ["task"],
-            "column_indexes": [],
-            "columns": [
-                { "name": "task_index", "field_name": "task_index", "pandas_type": "int64",
-                  "numpy_type": "int64", "metadata": null },
-                { "name": "task", "field_name": "task", "pandas_type": "unicode",
-                  "numpy_type": "object", "metadata": null },
-            ],
-            "pandas_version": "2.2.0",
-        });
-        let mut table = create(&path, &columns, &[("pandas", pandas.to_string())])?;
-        let mut write = || {
-            for (index, task) in self.tasks.iter().enumerate() {
-                table.put(&Cell::Int(index as i64))?;
-                table.put(&Cell::Text(task))?;
-            }
-            Ok(())
-        };
-        write().and_then(|()| table.finish()).map_err(parquet(&path))
-    }
-
-    fn write_episodes(&self) -> Result<(), Problem> {
-        let path = self.directory.join(format!("meta/episodes/{}.parquet", place(0)));
-        let ints =
-            ["data/chunk_index", "data/file_index", "dataset_from_index", "dataset_to_index"];
-        let mut columns = vec![
-            ("episode_index".to_owned(), Kind::Int),
-            ("tasks".to_owned(), Kind::Texts),
-            ("length".to_owned(), Kind::Int),
-        ];
-        columns.extend(ints.map(|name| (name.to_owned(), Kind::Int)));
-        let features = features(&self.layout);
-        for feature in &features {
-            let kind = match feature.kind {
-                Kind::Picture => Kind::DoublesNested,
-                _ => Kind::Doubles,
-            };
-            for figure in ["min", "max", "mean", "std", "count"] {
-                let kind = if figure == "count" { Kind::Doubles } else { kind.clone() };
-                columns.push((format!("stats/{}/{figure}", feature.name), kind));
-            }
-        }
-        columns.push(("meta/episodes/chunk_index".to_owned(), Kind::Int));
-        columns.push(("meta/episodes/file_index".to_owned(), Kind::Int));
-        let mut table = create(&path, &columns, &[])?;
-        let mut write = || {
-            for episode in &self.episodes {
-                table.put(&Cell::Int(episode.index))?;
-                table.put(&Cell::Texts(&episode.tasks))?;
-                table.put(&Cell::Int(episode.length))?;
-                table.put(&Cell::Int((episode.file / CHUNK_FILES) as i64))?;
-                table.put(&Cell::Int((episode.file % CHUNK_FILES) as i64))?;
-                table.put(&Cell::Int(episode.from))?;
-                table.put(&Cell::Int(episode.from.saturating_add(episode.length)))?;
-                for stats in &episode.stats {
-                    table.put(&Cell::Doubles(&stats.min))?;
-                    table.put(&Cell::Doubles(&stats.max))?;
-                    table.put(&Cell::Doubles(&stats.mean))?;
-                    table.put(&Cell::Doubles(&stats.std()))?;
-                    #[expect(clippy::cast_precision_loss, reason = "a count of frames")]
-                    table.put(&Cell::Doubles(&[stats.count as f64]))?;
-                }
-                table.put(&Cell::Int(0))?;
-                table.put(&Cell::Int(0))?;
-            }
-            Ok(())
-        };
-        write().and_then(|()| table.finish()).map_err(parquet(&path))
-    }
 }
 
 /// The rows of one episode.
@@ -456,107 +384,6 @@ impl Rows<'_, '_> {
         self.frame = self.frame.saturating_add(1);
         Ok(())
     }
-}
-
-/// Takes a value into the statistics.
-#[expect(clippy::cast_precision_loss, reason = "statistics are floats")]
-fn count(cell: &Cell<'_>, stats: &mut Stats, is_looked_at: bool) -> Result<(), String> {
-    match cell {
-        Cell::Int(value) => stats.push([*value as f64]),
-        Cell::Float(value) => stats.push([f64::from(*value)]),
-        Cell::Bool(value) => stats.push([f64::from(u8::from(*value))]),
-        Cell::Floats(values) => stats.push(values.iter().map(|value| f64::from(*value))),
-        Cell::Doubles(_) | Cell::Texts(_) | Cell::Text(_) => {}
-        Cell::Picture { jpeg, .. } => {
-            if !is_looked_at {
-                return Ok(());
-            }
-            look_at(jpeg, stats)?;
-        }
-    }
-    stats.frame();
-    Ok(())
-}
-
-fn look_at(jpeg: &[u8], stats: &mut Stats) -> Result<(), String> {
-    use zune_jpeg::zune_core::bytestream::ZCursor;
-    use zune_jpeg::zune_core::colorspace::ColorSpace;
-    use zune_jpeg::zune_core::options::DecoderOptions;
-    let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
-    let wrong = |error| format!("observation.media.rgb: a JPEG that cannot be decoded: {error:?}");
-    let pixels = decoder.decode().map_err(wrong)?;
-    let (width, height) = decoder.dimensions().unwrap_or((1, 1));
-    let every = width.max(height).div_ceil(PIXELS_ACROSS * 2).max(1);
-    for row in pixels.chunks_exact(width.max(1).saturating_mul(3)).step_by(every) {
-        for pixel in row.chunks_exact(3).step_by(every) {
-            stats.push(pixel.iter().map(|value| f64::from(*value) / 255.0));
-        }
-    }
-    Ok(())
-}
-
-/// A column of the data.
-struct Feature {
-    name: &'static str,
-    kind: Kind,
-    dtype: &'static str,
-    numbers: usize,
-}
-
-fn features(layout: &Layout) -> Vec<Feature> {
-    let feature = |name, kind, dtype, numbers| Feature { name, kind, dtype, numbers };
-    let mut features = Vec::new();
-    if layout.picture.is_some() {
-        features.push(feature(PICTURE, Kind::Picture, "image", 3));
-    }
-    features.extend([
-        feature("observation.state", Kind::Floats, "float32", layout.shape.state()),
-        feature("action", Kind::Floats, "float32", layout.shape.command),
-        feature("next.reward", Kind::Float, "float32", 1),
-        feature("next.done", Kind::Bool, "bool", 1),
-        feature("original_timestamp_ns", Kind::Int, "int64", 1),
-        feature("timestamp", Kind::Float, "float32", 1),
-        feature("frame_index", Kind::Int, "int64", 1),
-        feature("episode_index", Kind::Int, "int64", 1),
-        feature("index", Kind::Int, "int64", 1),
-        feature("task_index", Kind::Int, "int64", 1),
-    ]);
-    features
-}
-
-/// `features` of `info.json`.
-fn info_features(layout: &Layout) -> Value {
-    let of = |feature: &Feature| {
-        let (shape, names) = match (&feature.kind, layout.picture) {
-            (Kind::Picture, Some(size)) => {
-                (json!([size.height, size.width, 3]), json!(["height", "width", "channels"]))
-            }
-            _ if feature.name == "observation.state" => {
-                (json!([feature.numbers]), json!(layout.shape.state_names()))
-            }
-            _ if feature.name == "action" => {
-                (json!([feature.numbers]), json!(layout.shape.command_names()))
-            }
-            _ => (json!([1]), Value::Null),
-        };
-        json!({ "dtype": feature.dtype, "shape": shape, "names": names })
-    };
-    features(layout).iter().map(|feature| (feature.name.to_owned(), of(feature))).collect()
-}
-
-/// The same as `datasets` tells it in a file's footer.
-fn hub_features(layout: &Layout) -> Value {
-    let of = |feature: &Feature| match feature.kind {
-        Kind::Picture => json!({ "_type": "Image" }),
-        Kind::Floats => json!({
-            "_type": "Sequence",
-            "feature": { "_type": "Value", "dtype": feature.dtype },
-            "length": feature.numbers,
-        }),
-        _ => json!({ "_type": "Value", "dtype": feature.dtype }),
-    };
-    features(layout).iter().map(|feature| (feature.name.to_owned(), of(feature))).collect()
 }
 
 /// `chunk-000/file-000`.
