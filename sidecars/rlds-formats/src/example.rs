@@ -8,6 +8,7 @@
 //! Shown by: tests/formats/example.rs, and tests/readers/ with TensorFlow.
 
 use std::collections::BTreeMap;
+use zerocopy::IntoBytes;
 
 /// The message as TensorFlow declares it.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -152,7 +153,7 @@ impl ExampleEncoder {
         if packed_bytes > 0 {
             self.body.push(FIELD_1);
             put_varint(&mut self.body, packed_bytes as u64);
-            self.body.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            put_floats(&mut self.body, values);
         }
     }
 
@@ -212,6 +213,15 @@ pub(crate) fn put_bytes_value(into: &mut Vec<u8>, value: &[u8]) {
 /// Bytes of a list whose packed values have `packed_bytes`; an empty list has none.
 pub(crate) fn packed_list_bytes(packed_bytes: usize) -> usize {
     if packed_bytes == 0 { 0 } else { delimited_bytes(packed_bytes) }
+}
+
+/// The values themselves: on most machines as they lie in memory.
+pub(crate) fn put_floats(into: &mut Vec<u8>, values: &[f32]) {
+    if cfg!(target_endian = "little") {
+        into.extend_from_slice(values.as_bytes());
+    } else {
+        values.iter().for_each(|value| into.extend_from_slice(&value.to_le_bytes()));
+    }
 }
 
 pub(crate) fn put_varint(into: &mut Vec<u8>, mut value: u64) {

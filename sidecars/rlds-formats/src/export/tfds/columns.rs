@@ -8,7 +8,7 @@
 //! Shown by: tests/formats/tfds.rs (its memory too).
 
 use crate::example::{
-    ListKind, packed_list_bytes, put_bytes_value, put_example_head, put_feature_head,
+    ListKind, packed_list_bytes, put_bytes_value, put_example_head, put_feature_head, put_floats,
     put_packed_head, put_varint,
 };
 use crate::framing::RecordWriter;
@@ -108,9 +108,7 @@ impl Columns {
 
     /// The next numbers of the next column.
     pub(super) fn put_floats(&mut self, values: &[f32]) -> io::Result<()> {
-        self.put(ListKind::Floats, |into| {
-            into.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        })
+        self.put(ListKind::Floats, |into| put_floats(into, values))
     }
 
     /// The next number of the next column.
