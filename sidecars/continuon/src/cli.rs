@@ -91,13 +91,15 @@ Examples:
 
 With --json one object a line. Exit codes: 0 all read, 1 a message could not be read.")]
     Log(LogArgs),
-    /// Recorded episodes: are they what the RLDS contract wants?
+    /// Recorded episodes: judged, handed on to other tools, taken from other recorders.
     #[command(
         subcommand,
         after_help = "\
 Examples:
   continuon rlds validate                        is the newest episode valid?
-  continuon rlds validate rlds/episodes --strict"
+  continuon rlds validate rlds/episodes --strict
+  continuon rlds export rlds/episodes --to dataset --format tfds
+  continuon rlds import ~/mycar/data --to rlds/episodes"
     )]
     Rlds(RldsCommand),
     /// Check or explain a robot file, or print the schema of robot files.

@@ -52,6 +52,10 @@ fn a_wrong_option_is_misuse() {
         &["log", "nowhere"],
         &["rlds", "validate", "nowhere"],
         &["rlds", "validate", "--profile", "lenient"],
+        &["rlds", "export", "nowhere", "--to", "out", "--format", "tfds"],
+        &["rlds", "export", "--to", "out", "--format", "zip"],
+        &["rlds", "import", "nowhere", "--to", "out"],
+        &["rlds", "import", "--to", "out"],
         &["log", "--level", "wran"],
         &["log", "somewhere", "--follow"],
     ] {

@@ -54,6 +54,7 @@ const REPLAYER: Ours = Just(&[
     "terminal",
     "loop-log",
     "rlds",
+    "rlds-formats",
     "brain",
     "rt-wire",
     "rt-ring",
@@ -62,7 +63,7 @@ const REPLAYER: Ours = Just(&[
     "rt-replay",
 ]);
 
-const TABLE: [Row; 26] = [
+const TABLE: [Row; 27] = [
     row("rt-wire", Just(&[]), Only(&["zerocopy"])),
     row("rt-ring", Just(&[]), Only(&["zerocopy", "crossbeam-utils"])),
     // `zerocopy`: the kernel reads records as bytes for its checksums.
@@ -99,6 +100,8 @@ const TABLE: [Row; 26] = [
     // An executable's messages and the frames of one record; no shared memory.
     row("loop-log", Just(&["rt-wire"]), Any),
     row("rlds", Just(&["rt-wire"]), Any),
+    // What exports link (Parquet, gzip, a JPEG decoder) no process that records may link.
+    row("rlds-formats", Just(&["rlds", "rt-wire"]), Any),
     row("brain", Just(&["rt-wire"]), Any),
     row("rlds-logger", GUEST, Any),
     row("camera", GUEST, Any),

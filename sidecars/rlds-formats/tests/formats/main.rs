@@ -1,0 +1,15 @@
+//! Episodes in other formats: what is written, what is read back, what is refused.
+
+mod bad_input;
+mod bundle;
+mod common;
+mod dir;
+mod example;
+mod framing;
+mod import;
+mod lerobot;
+mod recording;
+mod round_trip;
+mod samples;
+mod tfds;
+mod tfrecord;
