@@ -389,7 +389,7 @@ impl<S: Storage> RecordingFile<S> {
     }
 }
 
-/// A recording that is written as its records come: [`RecordingBuilder`] and [`RecordingFile`] in one.
+/// A recording that is written as its records come: `RecordingBuilder` and `RecordingFile` in one.
 pub struct RecordingWriter<S: Storage> {
     builder: RecordingBuilder,
     file: RecordingFile<S>,
