@@ -10,6 +10,8 @@ mod fsck;
 mod import;
 mod info;
 mod ls;
+mod play;
+mod plot;
 mod show;
 mod strip;
 mod survey;
@@ -39,6 +41,13 @@ pub enum RldsCommand {
     /// Episodes, a line each, newest last.
     #[command(after_help = ls::EXAMPLES)]
     Ls(ls::LsArgs),
+    /// Publish an episode's rings again, in a folder of its own, so that sidecars can be developed
+    /// without a car.
+    #[command(after_help = play::EXAMPLES)]
+    Play(play::PlayArgs),
+    /// A drive on one page for a browser: steering, throttle, speed, modes, causes, timing, pictures.
+    #[command(after_help = plot::EXAMPLES)]
+    Plot(plot::PlotArgs),
     /// One step in words, and its picture.
     #[command(after_help = show::EXAMPLES)]
     Show(show::ShowArgs),
@@ -59,6 +68,8 @@ pub fn command(command: &RldsCommand, json: bool) -> Result<Exit, Failure> {
         RldsCommand::Import(args) => import::command(args, json),
         RldsCommand::Info(args) => info::command(args, json),
         RldsCommand::Ls(args) => ls::command(args, json),
+        RldsCommand::Play(args) => play::command(args, json),
+        RldsCommand::Plot(args) => plot::command(args, json),
         RldsCommand::Show(args) => show::command(args, json),
         RldsCommand::Validate(args) => validate::command(args, json),
     }

@@ -47,11 +47,6 @@ impl Strip {
         }
     }
 
-    /// How many went by.
-    pub(super) fn seen(&self) -> u64 {
-        self.seen
-    }
-
     /// At most as many as are wanted, of at most so many bytes, the first and the last of those kept
     /// among them.
     pub(super) fn finish(mut self) -> Vec<Shot> {
@@ -110,7 +105,7 @@ mod tests {
                 strip.push(frame(n, 100));
                 assert!(strip.shots.len() <= 16);
             });
-            assert_eq!(strip.seen(), count);
+            assert_eq!(strip.seen, count);
             let shots = strip.finish();
             assert_eq!(shots.len() as u64, count.min(8), "{count}");
             if count > 1 {

@@ -16,6 +16,10 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Bins of the two histograms, and their width.
 const BINS: i64 = 10;
 const BIN_NS: i64 = 1_000_000;
+/// Bins that the histogram of intervals may have.
+const CLOCK_BINS_NS: [i64; 9] = [
+    10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 100_000_000,
+];
 /// Lines that are no steps and are told; more are counted.
 const BROKEN_MAX: usize = 5;
 
@@ -158,16 +162,18 @@ impl Pass {
         let within = |value: u64| value.clamp(self.shortest_ns, self.longest_ns);
         let at = |quantile| within(intervals.value_at_quantile(quantile));
         let (p50, max) = (at(0.5), self.longest_ns);
-        let mut histogram = Bins::around_zero(BINS, BIN_NS);
         let mut jitter: Vec<(u64, u64)> = Vec::new();
-        for value in intervals.iter_recorded() {
-            let interval = within(value.value_iterated_to());
-            let count = u64::from(value.count_at_value());
+        let recorded = || {
+            let values = intervals.iter_recorded();
+            values.map(|value| (within(value.value_iterated_to()), u64::from(value.count_at_value())))
+        };
+        jitter.extend(recorded().map(|(interval, count)| (interval.abs_diff(p50), count)));
+        jitter.sort_unstable();
+        let mut histogram = Bins::around_zero(BINS, clock_bin_ns(quantile(&jitter, 99)));
+        for (interval, count) in recorded() {
             let signed = |ns| i64::try_from(ns).unwrap_or(i64::MAX);
             histogram.add(signed(interval) - signed(p50), count);
-            jitter.push((interval.abs_diff(p50), count));
         }
-        jitter.sort_unstable();
         let clock = &mut self.told.clock;
         clock.interval_ns = Some(Quantiles { p50, p99: at(0.99), max });
         clock.jitter_ns = Some(Quantiles {
@@ -177,6 +183,12 @@ impl Pass {
         });
         clock.histogram = histogram.told();
     }
+}
+
+/// The narrowest bin with which nearly all intervals lie inside of the histogram.
+fn clock_bin_ns(jitter_p99_ns: u64) -> i64 {
+    let fits = |bin: &i64| u64::try_from(bin * BINS / 2).unwrap_or(0) >= jitter_p99_ns;
+    CLOCK_BINS_NS.into_iter().find(fits).unwrap_or(BIN_NS * 1000)
 }
 
 /// The smallest value that so many of a hundred do not exceed.

@@ -200,8 +200,7 @@ fn drive(out: &mut Text, survey: &Survey) {
     out.title("Drive");
     out.row("modes", &in_shares(&shares(&survey.mode_cycles)));
     out.row("authority", &in_shares(&shares(&survey.authority_cycles)));
-    changes(out, "mode", &survey.modes);
-    changes(out, "authority", &survey.authorities);
+    changes(out, survey);
     if survey.more_changes > 0 {
         out.row("…", &format!("and {} that are not listed", counted(survey.more_changes, "change")));
     }
@@ -209,22 +208,30 @@ fn drive(out: &mut Text, survey: &Survey) {
         out.row("causes", "none");
     }
     for cause in &survey.causes {
-        let words = format!(
-            "{} to {} s, in {}",
-            at(cause.first_ns).trim_end_matches(" s"),
-            seconds_of(cause.last_ns),
-            counted(cause.cycles, "cycle")
-        );
+        let cycles = counted(cause.cycles, "cycle");
+        let words = match cause.cycles {
+            1 => format!("{}, in {cycles}", at(cause.first_ns)),
+            _ => {
+                let (first, last) = (seconds_of(cause.first_ns), seconds_of(cause.last_ns));
+                format!("{first} to {last} s, in {cycles}")
+            }
+        };
         out.row(cause.name, &words);
     }
 }
 
-fn changes(out: &mut Text, what: &str, changes: &[Change]) {
-    for change in changes.iter().take(TOLD) {
+/// Modes and authority as they changed, in the order of time.
+fn changes(out: &mut Text, survey: &Survey) {
+    let modes = survey.modes.iter().map(|change| ("mode", change));
+    let authorities = survey.authorities.iter().map(|change| ("authority", change));
+    let mut changes: Vec<(&str, &Change)> = modes.chain(authorities).collect();
+    changes.sort_by_key(|(_, change)| change.at_ns);
+    let told = TOLD * 2;
+    for (what, change) in changes.iter().take(told) {
         out.row(&at(change.at_ns), &format!("{what} {}", plain(&change.to)));
     }
-    if changes.len() > TOLD {
-        out.row("…", &format!("and {} more (--json tells them)", changes.len() - TOLD));
+    if changes.len() > told {
+        out.row("…", &format!("and {} more (--json tells them)", changes.len() - told));
     }
 }
 
@@ -253,11 +260,11 @@ fn bytes(out: &mut Text, survey: &Survey) {
     );
     out.row("packed", &packed);
     for channel in sizes.channels().filter(|channel| channel.messages > 0) {
-        let words = format!("{} in {}", size(channel.bytes), counted(channel.messages, "message"));
         let topic = plain(&channel.topic);
         // The robot's name stands above.
         let short = topic.strip_prefix(&format!("{}.", plain(&survey.about.robot)));
-        out.row(short.unwrap_or(&topic), &words);
+        let words = format!("{}, {}", short.unwrap_or(&topic), counted(channel.messages, "message"));
+        out.row(&size(channel.bytes), &words);
     }
 }
 
