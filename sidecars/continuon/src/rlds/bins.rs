@@ -80,6 +80,14 @@ pub(super) fn bars(bins: &[Bin]) -> Vec<String> {
     else {
         return Vec::new();
     };
+    let edges = || bins.iter().flat_map(|bin| [bin.from_ns, bin.to_ns]).flatten();
+    let are_multiples_of = |unit: i64| edges().all(|edge| edge % unit == 0);
+    let digits = match (are_multiples_of(100_000), are_multiples_of(10_000)) {
+        (true, _) => 1,
+        (false, true) => 2,
+        (false, false) => 3,
+    };
+    let in_ms = |ns| in_ms(ns, digits);
     bins.get(first..=last)
         .unwrap_or_default()
         .iter()
@@ -105,8 +113,7 @@ fn bar(count: u64, most: u64) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-fn in_ms(ns: i64) -> String {
-    let digits = if ns % 100_000 == 0 { 1 } else { 3 };
+fn in_ms(ns: i64, digits: usize) -> String {
     format!("{:+.digits$}", ns as f64 / 1e6)
 }
 

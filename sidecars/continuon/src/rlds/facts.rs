@@ -103,7 +103,9 @@ impl Facts {
 pub(super) fn utc(unix_ms: i64) -> String {
     let since_1970 = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
     // Later than the library's last year is no date of ours.
-    match UNIX_EPOCH.checked_add(since_1970).filter(|_| unix_ms > 0 && unix_ms < 253_402_300_800_000)
+    match UNIX_EPOCH
+        .checked_add(since_1970)
+        .filter(|_| unix_ms > 0 && unix_ms < 253_402_300_800_000)
     {
         Some(at) => humantime::format_rfc3339_seconds(at).to_string(),
         None => "-".to_owned(),
@@ -114,7 +116,8 @@ fn read<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>) -> Option<
     let mut text = Vec::new();
     let file = File::open(path).ok()?;
     let read = file.take(JSON_BYTES_MAX).read_to_end(&mut text).map_err(|error| error.to_string());
-    let parsed = read.and_then(|_| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+    let parsed =
+        read.and_then(|_| serde_json::from_slice(&text).map_err(|error| error.to_string()));
     match parsed {
         Ok(value) => Some(value),
         Err(why) => {
@@ -178,7 +181,7 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 20), "5.0 MiB");
         assert_eq!(size(3 << 29), "1.50 GiB");
-        assert_eq!(utc(1_795_000_000_123), "2026-11-18T13:46:40Z");
+        assert_eq!(utc(1_795_000_000_123), "2026-11-18T11:06:40Z");
         for wrong in [i64::MIN, -1, 0, i64::MAX] {
             assert_eq!(utc(wrong), "-");
         }

@@ -63,8 +63,7 @@ struct Row {
 /// # Errors
 /// A path holds no episode.
 pub(super) fn command(args: &LsArgs, json: bool) -> Result<Exit, Failure> {
-    let found =
-        if args.paths.is_empty() { find_all_of_runs()? } else { find_all(&args.paths)? };
+    let found = if args.paths.is_empty() { find_all_of_runs()? } else { find_all(&args.paths)? };
     let progress = Progress::new();
     let mut rows: Vec<Row> = Vec::new();
     for episode in &found.episodes {
@@ -196,7 +195,11 @@ fn render(rows: &[Row]) -> String {
         let kept = if row.kept { ", kept" } else { "" };
         lines.push([
             plain(&row.id),
-            row.started_at.clone().unwrap_or_else(|| "-".to_owned()).replace('T', " ").replace('Z', ""),
+            row.started_at
+                .clone()
+                .unwrap_or_else(|| "-".to_owned())
+                .replace('T', " ")
+                .replace('Z', ""),
             row.duration_s.map_or_else(|| "-".to_owned(), length),
             count(row.steps),
             count(row.records),
@@ -221,7 +224,8 @@ fn render(rows: &[Row]) -> String {
         text.push_str(cells.trim_end());
         text.push('\n');
     }
-    for (row, problem) in rows.iter().flat_map(|row| row.problems.iter().map(move |one| (row, one))) {
+    for (row, problem) in rows.iter().flat_map(|row| row.problems.iter().map(move |one| (row, one)))
+    {
         text.push_str(&format!("{}: {}\n", plain(&row.id), plain(problem)));
     }
     let sum = total(rows);

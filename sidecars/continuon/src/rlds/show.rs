@@ -138,10 +138,9 @@ fn find_step(episode: &Path, wanted: u64) -> Result<Shown, Failure> {
                 episode.display(),
                 counted(next_index, "step")
             )),
-            (None, None) => Failure::misuse(format!(
-                "{}: no step {wanted}: it has no steps",
-                episode.display()
-            )),
+            (None, None) => {
+                Failure::misuse(format!("{}: no step {wanted}: it has no steps", episode.display()))
+            }
         });
     };
     let picture = Pictures::of(episode).fetch(&step).transpose();
@@ -285,7 +284,8 @@ fn state_of(out: &mut Text, step: &Step) {
             format!("{name} {}{mark}", signed_ms(apart))
         })
         .collect();
-    let words = if apart.is_empty() { "no other block has a time".to_owned() } else { apart.join(", ") };
+    let words =
+        if apart.is_empty() { "no other block has a time".to_owned() } else { apart.join(", ") };
     out.row("blocks against it", &words);
 }
 

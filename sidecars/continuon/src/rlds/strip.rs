@@ -53,8 +53,11 @@ impl Strip {
         let mut wanted = self.wanted.min(self.shots.len());
         loop {
             let chosen = evenly(self.shots.len(), wanted);
-            let bytes: usize =
-                chosen.iter().filter_map(|at| self.shots.get(*at)).map(|shot| shot.jpeg.len()).sum();
+            let bytes: usize = chosen
+                .iter()
+                .filter_map(|at| self.shots.get(*at))
+                .map(|shot| shot.jpeg.len())
+                .sum();
             if bytes <= self.bytes_max {
                 let mut at = 0;
                 self.shots.retain(|_| {
@@ -111,7 +114,10 @@ mod tests {
             if count > 1 {
                 let times: Vec<u64> = shots.iter().map(|shot| shot.sequence).collect();
                 let widest = times.windows(2).map(|two| two[1] - two[0]).max().unwrap_or(0);
-                assert!(times[0] == 0 && count - times[times.len() - 1] <= 1 + count / 8, "{times:?}");
+                assert!(
+                    times[0] == 0 && count - times[times.len() - 1] <= 1 + count / 8,
+                    "{times:?}"
+                );
                 assert!(widest <= count / 4 + 1, "{count}: {times:?}");
             }
         }

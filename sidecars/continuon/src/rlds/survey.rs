@@ -242,7 +242,8 @@ impl Pass {
             survey.more_changes += noted(&mut survey.modes, Change { at_ns, cycle_index, to });
         });
         count(&mut survey.authority_cycles, outcome.owner, &mut self.owner, |to| {
-            survey.more_changes += noted(&mut survey.authorities, Change { at_ns, cycle_index, to });
+            survey.more_changes +=
+                noted(&mut survey.authorities, Change { at_ns, cycle_index, to });
         });
         self.causes(outcome.causes, at_ns);
     }

@@ -69,10 +69,8 @@ fn half_blocks(small: &Thumbnail) -> Vec<String> {
 }
 
 fn half_block([r, g, b]: Colour, below: Option<Colour>) -> String {
-    let below = below.map_or_else(
-        || "\x1b[49m".to_owned(),
-        |[r, g, b]| format!("\x1b[48;2;{r};{g};{b}m"),
-    );
+    let below =
+        below.map_or_else(|| "\x1b[49m".to_owned(), |[r, g, b]| format!("\x1b[48;2;{r};{g};{b}m"));
     format!("\x1b[38;2;{r};{g};{b}m{below}▀")
 }
 

@@ -84,7 +84,8 @@ pub(super) fn command(args: &InfoArgs, json: bool) -> Result<Exit, Failure> {
 impl Info {
     fn of(subject: &Subject, shots: usize) -> Result<Self, Failure> {
         let facts = subject.episode.as_deref().map(Facts::of);
-        let survey = subject.recording.as_deref().map(|path| Survey::of(path, shots)).transpose()?;
+        let survey =
+            subject.recording.as_deref().map(|path| Survey::of(path, shots)).transpose()?;
         let mut problems = facts.as_ref().map(|facts| facts.problems.clone()).unwrap_or_default();
         let reader = subject.episode.as_deref().map(EpisodeReader::open);
         let steps = match reader {
@@ -122,7 +123,8 @@ impl Info {
         }
         let facts = self.facts.as_ref();
         if facts.is_some_and(|facts| facts.state == State::LeftOpen) {
-            let hint = "nobody closed it: its recorder was killed (`continuon rlds fsck --repair` does)";
+            let hint =
+                "nobody closed it: its recorder was killed (`continuon rlds fsck --repair` does)";
             found.push(hint.to_owned());
         }
         if let (Some(note), Some(survey)) = (facts.and_then(Facts::closed_note), &self.survey) {
@@ -262,7 +264,9 @@ fn differences(note: &EpisodeNote, survey: &Survey, steps: Option<&StepsTold>) -
     }
     pairs
         .into_iter()
-        .filter(|(_, said, found, may_be_more)| if *may_be_more { said < found } else { said != found })
+        .filter(
+            |(_, said, found, may_be_more)| if *may_be_more { said < found } else { said != found },
+        )
         .map(|(what, said, found, _)| format!("{what}: episode.json says {said}, found {found}"))
         .collect()
 }

@@ -17,9 +17,8 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 const BINS: i64 = 10;
 const BIN_NS: i64 = 1_000_000;
 /// Bins that the histogram of intervals may have.
-const CLOCK_BINS_NS: [i64; 9] = [
-    10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 100_000_000,
-];
+const CLOCK_BINS_NS: [i64; 9] =
+    [10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 100_000_000];
 /// Lines that are no steps and are told; more are counted.
 const BROKEN_MAX: usize = 5;
 
@@ -165,7 +164,8 @@ impl Pass {
         let mut jitter: Vec<(u64, u64)> = Vec::new();
         let recorded = || {
             let values = intervals.iter_recorded();
-            values.map(|value| (within(value.value_iterated_to()), u64::from(value.count_at_value())))
+            values
+                .map(|value| (within(value.value_iterated_to()), u64::from(value.count_at_value())))
         };
         jitter.extend(recorded().map(|(interval, count)| (interval.abs_diff(p50), count)));
         jitter.sort_unstable();

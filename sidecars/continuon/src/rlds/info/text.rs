@@ -69,7 +69,8 @@ fn head(out: &mut Text, info: &Info) {
         let roles = format!("{}, {}", metadata.xr_mode.name(), metadata.control_role.name());
         out.row("person", &roles);
     }
-    if let Some(note) = facts.and_then(|facts| facts.note.as_ref()).filter(|note| !note.reason.is_empty())
+    if let Some(note) =
+        facts.and_then(|facts| facts.note.as_ref()).filter(|note| !note.reason.is_empty())
     {
         out.row("ended because", &plain(&note.reason));
     }
@@ -78,7 +79,8 @@ fn head(out: &mut Text, info: &Info) {
 fn contents(out: &mut Text, survey: &Survey, steps: Option<&StepsTold>) {
     out.title("Contents");
     let span = seconds(survey.span_ns());
-    let per_second = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!(", {rate:.1} a second"));
+    let per_second =
+        |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!(", {rate:.1} a second"));
     let telemetry = format!(
         "{} in {span:.2} s{}",
         counted(survey.telemetry, "record"),
@@ -132,7 +134,10 @@ fn clock(out: &mut Text, steps: &StepsTold) {
         out.line(&line);
     }
     if steps.clock.backwards > 0 {
-        out.row("BACKWARDS", &format!("{} before the one before", counted(steps.clock.backwards, "step")));
+        out.row(
+            "BACKWARDS",
+            &format!("{} before the one before", counted(steps.clock.backwards, "step")),
+        );
     }
 }
 
@@ -184,7 +189,10 @@ fn losses(out: &mut Text, info: &Info) {
     out.row("messages of the loop", &grouped(missing.log_frames));
     out.row("camera frames", &grouped(missing.frames));
     if let Some(steps) = info.steps.as_ref().filter(|steps| steps.steps_skipped > 0) {
-        out.row("steps", &format!("{} of the grid had no record", counted(steps.steps_skipped, "instant")));
+        out.row(
+            "steps",
+            &format!("{} of the grid had no record", counted(steps.steps_skipped, "instant")),
+        );
     }
     let places = info.survey.as_ref().map(|survey| survey.places.as_slice()).unwrap_or_default();
     for place in places.iter().take(TOLD) {
@@ -202,7 +210,10 @@ fn drive(out: &mut Text, survey: &Survey) {
     out.row("authority", &in_shares(&shares(&survey.authority_cycles)));
     changes(out, survey);
     if survey.more_changes > 0 {
-        out.row("…", &format!("and {} that are not listed", counted(survey.more_changes, "change")));
+        out.row(
+            "…",
+            &format!("and {} that are not listed", counted(survey.more_changes, "change")),
+        );
     }
     if survey.causes.is_empty() {
         out.row("causes", "none");
@@ -263,7 +274,8 @@ fn bytes(out: &mut Text, survey: &Survey) {
         let topic = plain(&channel.topic);
         // The robot's name stands above.
         let short = topic.strip_prefix(&format!("{}.", plain(&survey.about.robot)));
-        let words = format!("{}, {}", short.unwrap_or(&topic), counted(channel.messages, "message"));
+        let words =
+            format!("{}, {}", short.unwrap_or(&topic), counted(channel.messages, "message"));
         out.row(&size(channel.bytes), &words);
     }
 }

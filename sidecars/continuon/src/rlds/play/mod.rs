@@ -25,7 +25,6 @@ use crate::signals::EndRequests;
 use clap::Args;
 use pace::Pace;
 use rlds::Entry;
-use rt_config::Robot;
 use rt_shm::protocol::{LOOP_PROGRAM, OPERATOR_SOCKET};
 use rt_wire::MonoNs;
 use serde_json::json;
@@ -41,8 +40,6 @@ const REPLAYS: &str = "replays";
 const REPLAY_FILE: &str = "replay.json";
 /// The messages of the loop's log, as the recording has them.
 const LOG_TABLE: &str = "fast-loop.log.elf";
-/// What the environment's name begins with in the robot file of a replay.
-const REPLAY_OF: &str = "replay-of-";
 /// Readers may take this long for the last records.
 const LINGER: Duration = Duration::from_millis(500);
 /// Between two words about how far it is.
@@ -52,13 +49,13 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   continuon rlds play rlds/episodes/ep_20261120T184405Z_donkey --run-dir replays/mine
   continuon top --run-dir replays/mine           in another terminal
-  rlds-logger --robot donkey --run-dir replays/mine
+  rlds-logger --robot replays/mine/robot.json --run-dir replays/mine
   continuon rlds play runs/2026-11-20T184405Z-sim --speed 4 --loop --wait-for rlds-logger
 
 Telemetry, keyframes and the loop's log are published as they were recorded, bit for bit, their own
 stamps among it; health says the build and REPLAYED. Pictures are not: nothing shares them yet. No
-command slot is handed out, and there is no operator.sock: nothing here can be armed or stopped. A
-record of this replay carries the environment `replay-of-…`.
+command slot is handed out, and there is no operator.sock: nothing here can be armed or stopped. Who
+records the replay marks the episode with the environment `replay-of-…`.
 
 A replay that is late goes on late: it never catches up in a burst. Above some ten times, readers must
 be quick: the ring holds 4096 records.
@@ -111,17 +108,14 @@ pub(super) fn command(args: &PlayArgs, json: bool) -> Result<Exit, Failure> {
     let subject = find_one(Some(&args.episode))?;
     let recording = subject.recording()?.to_owned();
     let mut recorded = Recorded::open(&recording)?;
-    let robot = as_replay(&recorded.robot)?;
     let run_dir = folder(args)?;
-    let mut stage = Stage::open(&run_dir, &robot, recorded.build_id())?;
-    furnish(&run_dir, &subject.name(), &recorded, &robot, &stage, args.speed)?;
+    let mut stage = Stage::open(&run_dir, &recorded.robot, recorded.build_id())?;
+    furnish(&run_dir, &subject.name(), &recorded, &stage, args.speed)?;
     let progress = Progress::new();
-    let name = robot.name();
+    let place = run_dir.display();
     progress.note(&format!(
-        "playing {} in {}: attach with --robot {name} --run-dir {}",
-        plain(&subject.name()),
-        run_dir.display(),
-        run_dir.display()
+        "playing {}: attach with --robot {place}/{ROBOT_FILE} --run-dir {place}",
+        plain(&subject.name())
     ));
     let mut played = Played::default();
     let mut notes = Vec::new();
@@ -142,17 +136,6 @@ pub(super) fn command(args: &PlayArgs, json: bool) -> Result<Exit, Failure> {
     fs::remove_file(run_dir.join(REPLAY_FILE)).ok();
     tell(&subject.name(), &run_dir, &played, &notes, &stage, json)?;
     Ok(if notes.is_empty() { Exit::Ok } else { Exit::No })
-}
-
-/// The robot, but for where it drives: whoever records the replay must not pass it for a drive.
-fn as_replay(robot: &Robot) -> Result<Robot, Failure> {
-    let mut file = robot.file().clone();
-    let was = &file.rlds_logger.environment_id;
-    if !was.starts_with(REPLAY_OF) {
-        file.rlds_logger.environment_id = format!("{REPLAY_OF}{was}");
-    }
-    Robot::from_json(&file.to_json(), ROBOT_FILE)
-        .map_err(|errors| Failure::not_possible(errors.to_string()))
 }
 
 /// The folder of the replay: never that of a run, and never while a robot runs here.
@@ -188,20 +171,19 @@ fn furnish(
     run_dir: &Path,
     episode: &str,
     recorded: &Recorded,
-    robot: &Robot,
     stage: &Stage,
     speed: f64,
 ) -> Result<(), Failure> {
     write(run_dir, LEFT_BY_REPLAY, "")?;
     let told = json!({
         "replay_of": episode,
-        "robot": robot.name(),
+        "robot": recorded.robot.name(),
         "build_id": format!("{:#018x}", recorded.build_id()),
         "speed": speed,
         "pid": std::process::id(),
     });
     write(run_dir, REPLAY_FILE, &format!("{told:#}\n"))?;
-    write(run_dir, ROBOT_FILE, robot.json())?;
+    write(run_dir, ROBOT_FILE, recorded.robot.json())?;
     if let Some(table) = recorded.log_table() {
         let path = run_dir.join(LOG_TABLE);
         let path = path.canonicalize().unwrap_or(path);
@@ -337,20 +319,7 @@ fn tell(
 
 #[cfg(test)]
 mod tests {
-    use super::{REPLAY_OF, as_replay, speed};
-    use rt_config::Robot;
-
-    #[test]
-    fn the_robot_of_a_replay_differs_in_where_it_drives_and_in_nothing_else() {
-        let robot = Robot::resolve("sim-donkey").expect("built in");
-        let replay = as_replay(&robot).expect("valid");
-        let mut file = replay.file().clone();
-        assert_eq!(file.rlds_logger.environment_id, format!("{REPLAY_OF}sim"));
-        file.rlds_logger.environment_id = "sim".to_owned();
-        assert_eq!(file.to_json(), robot.file().to_json());
-        let again = as_replay(&replay).expect("valid");
-        assert_eq!(again.json(), replay.json(), "the replay of a replay is one");
-    }
+    use super::speed;
 
     #[test]
     fn speeds_are_numbers_that_can_be_played() {

@@ -267,7 +267,11 @@ mod tests {
         assert_eq!(column.owners.count_ones(), 2);
         assert_eq!(column.causes, FaultSet(1 << Fault::OwnerStale as u32));
         let others = columns.columns().iter().enumerate().filter(|(at, _)| *at != index);
-        assert!(others.into_iter().all(|(_, other)| other.causes.0 == 0 && other.ranges[SPEED].is_none()));
+        assert!(
+            others
+                .into_iter()
+                .all(|(_, other)| other.causes.0 == 0 && other.ranges[SPEED].is_none())
+        );
     }
 
     #[test]

@@ -360,7 +360,8 @@ impl Drive {
         let owners = survey.authorities.iter().map(|change| ("authority", change));
         let mut changes: Vec<_> = changes.chain(owners).collect();
         changes.sort_by_key(|(_, change)| change.at_ns);
-        let more = (changes.len().saturating_sub(ROWS_MAX) as u64).saturating_add(survey.more_changes);
+        let more =
+            (changes.len().saturating_sub(ROWS_MAX) as u64).saturating_add(survey.more_changes);
         let rows: Vec<Vec<String>> = changes
             .into_iter()
             .take(ROWS_MAX)
@@ -421,7 +422,10 @@ impl Drive {
         let width_s = seconds(self.columns.width_ns());
         let at = |column: Option<usize>| {
             let column = column.and_then(|column| u32::try_from(column).ok());
-            column.map_or_else(|| "-".to_owned(), |column| format!("{:.2}", f64::from(column) * width_s))
+            column.map_or_else(
+                || "-".to_owned(),
+                |column| format!("{:.2}", f64::from(column) * width_s),
+            )
         };
         NAMES
             .iter()
@@ -432,7 +436,8 @@ impl Drive {
                 let least = there().min_by(|a, b| a.1.min.total_cmp(&b.1.min));
                 let most = there().max_by(|a, b| a.1.max.total_cmp(&b.1.max));
                 let told = |value: Option<f32>| {
-                    value.map_or_else(|| "-".to_owned(), |value| format!("{} {unit}", number(value)))
+                    value
+                        .map_or_else(|| "-".to_owned(), |value| format!("{} {unit}", number(value)))
                 };
                 vec![
                     (*name).to_owned(),
