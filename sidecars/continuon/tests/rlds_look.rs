@@ -212,6 +212,8 @@ fn info_puts_pictures_into_the_bins_of_their_distance() {
     assert!(of.iter().all(|(found, count)| found == count), "{counts:?}");
     assert_eq!(counts.iter().sum::<u64>(), 40);
     assert_eq!(steps["blocks_outside"], counts[0] + counts[11]);
+    let words = said(&["info"], &path, 0);
+    assert!(words.contains("39 of 40 blocks within ± 5 ms, 1 outside"), "{words}");
 }
 
 #[test]

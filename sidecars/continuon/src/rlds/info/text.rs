@@ -114,7 +114,7 @@ fn steps_in_words(steps: &StepsTold, survey: Option<&Survey>) -> String {
         .map_or_else(String::new, |rate| format!(", {rate:.2} a second"));
     let nominal = match survey.map(|survey| &survey.about) {
         Some(about) if about.frames_per_step > 0 => {
-            format!(" (every {}th picture)", about.frames_per_step).replace("1th", "1st")
+            format!(" (one of {})", counted(u64::from(about.frames_per_step), "picture"))
         }
         Some(about) => format!(" (nominal {})", about.step_rate_hz),
         None => String::new(),

@@ -176,7 +176,7 @@ impl Stage {
 
     /// The last word: nothing more will come.
     pub(super) fn end(&mut self) {
-        self.flags = self.flags | HealthFlags::ENDED;
+        self.flags |= HealthFlags::ENDED;
         self.tell_health();
     }
 

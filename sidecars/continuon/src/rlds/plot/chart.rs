@@ -179,12 +179,12 @@ fn grid(axis: Axis, count: usize) -> (String, String) {
 /// Seconds from the first record, at round ones, and where it ends.
 pub(super) fn time_axis(span_s: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "for a chart")]
-    let step = f64::from(nice_step(span_s as f32)) / 2.0;
+    let step = f64::from(nice_step(span_s as f32 / 2.0));
     let mut text = String::from("<div class=\"x\" aria-hidden=\"true\">");
     let mut n = 0_u32;
     // The end is told by itself: what is too near to it would stand under it.
     while f64::from(n) * step < span_s - step * 0.4 {
-        let class = if n.is_multiple_of(4) { "" } else { " class=\"more\"" };
+        let class = if n.is_multiple_of(2) { "" } else { " class=\"more\"" };
         let (at_s, part) = (f64::from(n) * step, f64::from(n) * step / span_s * 100.0);
         write!(text, "<span{class} style=\"left:{part:.1}%\">{}</span>", short(at_s)).ok();
         n += 1;
@@ -193,9 +193,10 @@ pub(super) fn time_axis(span_s: f64) -> String {
     text
 }
 
-/// Seconds with as many digits as they need, three at most.
+/// Seconds with as many digits as they need.
 fn short(seconds: f64) -> String {
-    let text = format!("{seconds:.3}");
+    let digits = if seconds < 10.0 { 3 } else { 1 };
+    let text = format!("{seconds:.digits$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
