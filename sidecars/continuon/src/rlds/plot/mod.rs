@@ -9,7 +9,7 @@ mod columns;
 mod page;
 
 use super::episodes::{Subject, find_one};
-use super::facts::{Facts, seconds, size, utc};
+use super::facts::{Facts, State, seconds, size, utc};
 use super::strip::Strip;
 use super::survey::Survey;
 use crate::exit::{Exit, Failure};
@@ -115,7 +115,9 @@ pub(super) fn command(args: &PlotArgs, json: bool) -> Result<Exit, Failure> {
             super::words::plain(&drive.subject.name())
         ))?;
     }
-    Ok(if survey.notes.is_empty() { Exit::Ok } else { Exit::No })
+    // The end of a recording that goes on is never whole.
+    let is_running = drive.facts.as_ref().is_some_and(|facts| facts.state == State::Running);
+    Ok(if survey.notes.is_empty() || is_running { Exit::Ok } else { Exit::No })
 }
 
 /// A page may take the place of a page, and of nothing else.

@@ -2,7 +2,7 @@
 //!
 //! *What it decides.* That the page stands alone: it may load nothing (its own policy says so), is
 //! read without its script, in light and dark, on a phone and by ear. *What it must never do.* Let
-//! text of the recording become markup: every text goes through [`escaped`]. Shown by: the tests below,
+//! text of the recording become markup: every text goes through `escaped`. Shown by: the tests below,
 //! tests/rlds_look.rs.
 
 /// Text as HTML shows it, in an element or in a quoted attribute.
