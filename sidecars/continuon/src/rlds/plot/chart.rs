@@ -184,7 +184,9 @@ pub(super) fn time_axis(span_s: f64) -> String {
     let mut n = 0_u32;
     // The end is told by itself: what is too near to it would stand under it.
     while f64::from(n) * step < span_s - step * 0.4 {
-        let class = if n.is_multiple_of(2) { "" } else { " class=\"more\"" };
+        // On a phone there is room for half of them, and for none beside the end.
+        let is_wide = !n.is_multiple_of(2) || f64::from(n) * step > span_s - step * 0.9;
+        let class = if is_wide { " class=\"more\"" } else { "" };
         let (at_s, part) = (f64::from(n) * step, f64::from(n) * step / span_s * 100.0);
         write!(text, "<span{class} style=\"left:{part:.1}%\">{}</span>", short(at_s)).ok();
         n += 1;
