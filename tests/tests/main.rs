@@ -6,6 +6,7 @@ mod filter;
 mod journey;
 mod log;
 mod loop_deaths;
+mod play;
 mod replay;
 mod seal;
 mod swarm;

@@ -303,6 +303,8 @@ bit_set! {
         PREFAULTED = 7;
         /// The kernel ends the process at any system call of the loop thread that is not on its list.
         FILTERED = 8;
+        /// No loop and no car: an episode is played (`continuon rlds play`).
+        REPLAYED = 9;
     }
 }
 

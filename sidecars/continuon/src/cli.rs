@@ -20,6 +20,7 @@ Examples:
   continuon estop                                stop the newest running robot at once
   continuon why                                  why did it stop? (the newest recording)
   continuon log --follow                         what the loop says, as it says it
+  continuon rlds info                            what is in the newest episode?
   continuon rlds validate                        is the newest episode valid?
   continuon config check my-robot.json           is this robot file right?
 
@@ -91,12 +92,14 @@ Examples:
 
 With --json one object a line. Exit codes: 0 all read, 1 a message could not be read.")]
     Log(LogArgs),
-    /// Recorded episodes: judged, handed on to other tools, taken from other recorders.
+    /// Recorded episodes: looked at, judged, played, handed on to other tools, taken from others.
     #[command(
         subcommand,
         after_help = "\
 Examples:
-  continuon rlds validate                        is the newest episode valid?
+  continuon rlds ls                              every episode of all runs
+  continuon rlds info                            what is in the newest, and what is lost
+  continuon rlds plot runs/2026-11-20T184405Z-sim --out report.html
   continuon rlds validate rlds/episodes --strict
   continuon rlds export rlds/episodes --to dataset --format tfds
   continuon rlds import ~/mycar/data --to rlds/episodes"

@@ -146,26 +146,31 @@ impl Recorded {
     /// What is wrong with the file itself, in sentences, once it has been read to its end.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let damage = self.reader.damage().iter().map(|damage| {
-            format!(
-                "{} bytes from byte {} on cannot be believed and were skipped: {}",
-                damage.bytes, damage.at_byte, damage.found
-            )
-        });
-        let tail = match self.reader.tail() {
-            Tail::Unread | Tail::Complete => None,
-            Tail::Open => {
-                Some("the recording has no end: it goes on, or its recorder was killed".into())
-            }
-            Tail::Torn { torn_bytes, .. } => {
-                Some(format!("the recorder was killed: the last {torn_bytes} bytes are torn"))
-            }
-        };
-        damage.chain(tail).collect()
+        notes_of(&self.reader)
     }
 }
 
-fn refused(error: ReadError) -> Failure {
+/// What is wrong with a recording itself, in sentences, once it has been read to its end.
+pub(crate) fn notes_of(reader: &RecordingReader) -> Vec<String> {
+    let damage = reader.damage().iter().map(|damage| {
+        format!(
+            "{} bytes from byte {} on cannot be believed and were skipped: {}",
+            damage.bytes, damage.at_byte, damage.found
+        )
+    });
+    let tail = match reader.tail() {
+        Tail::Unread | Tail::Complete => None,
+        Tail::Open => {
+            Some("the recording has no end: it goes on, or its recorder was killed".into())
+        }
+        Tail::Torn { torn_bytes, .. } => {
+            Some(format!("the recorder was killed: the last {torn_bytes} bytes are torn"))
+        }
+    };
+    damage.chain(tail).collect()
+}
+
+pub(crate) fn refused(error: ReadError) -> Failure {
     let message = error.to_string();
     match error {
         ReadError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {

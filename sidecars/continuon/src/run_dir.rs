@@ -10,7 +10,7 @@
 use crate::cli::WhichRun;
 use crate::exit::Failure;
 use rt_shm::in_words;
-use rt_shm::protocol::SEGMENTS_SOCKET;
+use rt_shm::protocol::{OPERATOR_SOCKET, SEGMENTS_SOCKET};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -169,14 +169,16 @@ fn choose(found: Vec<Running>, robot: Option<&str>) -> Result<Vec<Running>, Fail
     )))
 }
 
-/// Every robot with a listening socket, newest first.
-fn running(roots: &[&Path]) -> Vec<Running> {
+/// Every robot with a listening socket, newest first. Who has no operator.sock is none: a replay
+/// has none, and what cannot be stopped must never be taken for the car that is to be stopped.
+pub(crate) fn running(roots: &[&Path]) -> Vec<Running> {
     let mut found: Vec<(SystemTime, Running)> = Vec::new();
     for root in roots {
         let entries = fs::read_dir(root).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
             let Ok(socket) = fs::metadata(path.join(SEGMENTS_SOCKET)) else { continue };
-            if !is_listened_to(&path.join(SEGMENTS_SOCKET)) {
+            let has_operator = path.join(OPERATOR_SOCKET).exists();
+            if !has_operator || !is_listened_to(&path.join(SEGMENTS_SOCKET)) {
                 continue;
             }
             if let (Some(running), Ok(made)) = (named(&path), socket.modified()) {
@@ -209,7 +211,9 @@ fn is_listened_to(socket: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROBOT_FILE, Running, SEGMENTS_SOCKET, choose, chooser, create, running};
+    use super::{
+        OPERATOR_SOCKET, ROBOT_FILE, Running, SEGMENTS_SOCKET, choose, chooser, create, running,
+    };
     use rt_config::Robot;
     use std::fs;
     use std::os::unix::net::UnixListener;
@@ -243,6 +247,9 @@ mod tests {
         robot_dir(root.path(), "2-none");
         let live = robot_dir(root.path(), "3-live");
         let _listener = UnixListener::bind(live.join(SEGMENTS_SOCKET)).expect("bound");
+        let _operator = UnixListener::bind(live.join(OPERATOR_SOCKET)).expect("bound");
+        let replay = robot_dir(root.path(), "4-replay");
+        let _replay = UnixListener::bind(replay.join(SEGMENTS_SOCKET)).expect("bound");
         let found = running(&[root.path(), Path::new("no/such/folder")]);
         let canonical = live.canonicalize().expect("exists");
         assert_eq!(found, [Running { run_dir: canonical, robot: "sim-donkey".to_owned() }]);

@@ -19,8 +19,8 @@ use rt_ring::{Newest, Read};
 use rt_shm::{Client, MappedRingReader};
 use rt_wire::topics::{self, Kind, Topic};
 use rt_wire::{
-    HEARTBEAT_SOURCES, Health, Heartbeat, KernelState, LogFrame, MonoNs, Observation, PlantStatus,
-    Record, SOURCES, SimPins, Telemetry,
+    HEARTBEAT_SOURCES, Health, HealthFlags, Heartbeat, KernelState, LogFrame, MonoNs, Observation,
+    PlantStatus, Record, SOURCES, SimPins, Telemetry,
 };
 use std::io::IsTerminal;
 use std::thread::sleep;
@@ -81,6 +81,7 @@ fn as_json(running: &Running, now: &Look, table: &[Row]) -> serde_json::Value {
     serde_json::json!({
         "robot": running.robot,
         "run_dir": running.run_dir,
+        "replay": now.is_replay,
         "mode": now.mode.map(rt_wire::Mode::name),
         "segments": table,
     })
@@ -150,6 +151,7 @@ impl Eyes {
             mode: self.latest.and_then(|record| record.outcome.mode.get()),
             newest_telemetry: self.telemetry.next_sequence() - 1,
             loop_pid: health.map(|(_, health)| health.pid),
+            is_replay: health.is_some_and(|(_, health)| health.flags.has(HealthFlags::REPLAYED)),
             signs: self.latest.map(|record| record.outcome.signs),
             heartbeats: heartbeats.map(|slot| slot.map(|(_, heartbeat)| heartbeat)),
             segments: topics.map(|topic| (topic, self.name(topic), sequence(topic))).collect(),

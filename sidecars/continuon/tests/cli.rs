@@ -181,6 +181,8 @@ fn of_several_robots_that_run_only_a_stop_may_take_the_newest() {
         std::fs::write(dir.join("robot.json"), robot.json()).expect("written");
         let socket = dir.join(rt_shm::protocol::SEGMENTS_SOCKET);
         listeners.push(UnixListener::bind(socket).expect("bound"));
+        // Without one it is a replay, which nobody can stop.
+        std::fs::write(dir.join(rt_shm::protocol::OPERATOR_SOCKET), "").expect("written");
     }
     for args in [&["arm"][..], &["reset"], &["arm", "--robot", "sim-donkey"], &["top", "--once"]] {
         let output = installed.run(args);

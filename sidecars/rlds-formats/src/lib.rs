@@ -28,8 +28,10 @@ mod normalise;
 mod pictures;
 mod problem;
 mod sample;
+pub mod thumbnail;
 mod vector;
 
 pub use canonical::CanonicalSource;
+pub use pictures::Pictures;
 pub use problem::Problem;
 pub use sample::{DISCOUNT, LANGUAGE, Picture, REWARD, Sample, Source, discount, language, reward};

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const FRAME: &str = "blobs/recording.mcap#frames/";
 
 /// Fetches pictures of one episode, in the order of its steps.
-pub(crate) struct Pictures {
+pub struct Pictures {
     episode: PathBuf,
     recording: Option<RecordingReader>,
     /// The frame that was read last: several steps may show it.
@@ -24,7 +24,9 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
-    pub(crate) fn of(episode: &Path) -> Self {
+    /// Of the episode in this directory.
+    #[must_use]
+    pub fn of(episode: &Path) -> Self {
         Self { episode: episode.to_owned(), recording: None, frame: None }
     }
 
@@ -32,7 +34,7 @@ impl Pictures {
     ///
     /// # Errors
     /// In words, with the field.
-    pub(crate) fn fetch(&mut self, step: &Step) -> Result<Option<Picture>, String> {
+    pub fn fetch(&mut self, step: &Step) -> Result<Option<Picture>, String> {
         let Some(media) = rgb(step) else {
             return Ok(None);
         };

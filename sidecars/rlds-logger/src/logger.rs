@@ -64,7 +64,8 @@ pub async fn main(args: Args) -> Result<Outcome, Failure> {
     let keyframes = sidecar.client().ring_reader_from_oldest::<KernelState>(&KEYFRAME)?;
     let log = sidecar.client().ring_reader_from_oldest::<LogFrame>(&LOG)?;
     let health = sidecar.client().slot_reader::<Health>(&HEALTH)?;
-    let about = about(&sidecar, build_id(&health).await);
+    let mut about = about(&sidecar, build_id(&health).await);
+    mark_replay(&mut about, &health);
     let episodes_dir = args.episodes_dir.clone().unwrap_or_else(|| {
         sidecar.run_dir().join(&sidecar.robot().file().rlds_logger.episodes_dir)
     });
@@ -127,6 +128,13 @@ async fn watch_over(
 
 fn has_ended(health: &MappedSlotReader<Health>) -> bool {
     health.peek().is_some_and(|health| health.flags.has(HealthFlags::ENDED))
+}
+
+/// An episode of an episode that is played is none of a drive, and says so where people look for one.
+fn mark_replay(about: &mut About, health: &MappedSlotReader<Health>) {
+    if health.peek().is_some_and(|health| health.flags.has(HealthFlags::REPLAYED)) {
+        about.environment_id = format!("replay-of-{}", about.environment_id);
+    }
 }
 
 /// Build of the loop, as soon as it says so; 0 if it does not.

@@ -68,6 +68,27 @@ fn run_is_recorded_from_its_first_record_to_its_last() {
 }
 
 #[test]
+fn episode_of_a_replay_says_that_it_is_none_of_a_drive() {
+    let dir = tempfile::tempdir().unwrap();
+    for (is_replay, environment) in [(true, "replay-of-sim"), (false, "sim")] {
+        let dir = dir.path().join(environment);
+        let mut the_loop = TestLoop::start(&dir);
+        if is_replay {
+            the_loop.say_replayed();
+        }
+        (1..=100).for_each(|n| the_loop.telemetry.publish(&cycle(n)));
+        let child = logger(&dir).spawn().unwrap();
+        the_loop.wait_for_heartbeat(|beat| beat.last_sequence_read == 100);
+        the_loop.say_ended();
+        let output = output(child);
+        let episode = PathBuf::from(result(&output)["episode"].as_str().unwrap());
+        let reader = rlds::EpisodeReader::open(&episode).unwrap();
+        assert_eq!(reader.metadata().environment_id, environment);
+        the_loop.end();
+    }
+}
+
+#[test]
 fn heartbeat_says_that_an_episode_is_open() {
     let dir = tempfile::tempdir().unwrap();
     let the_loop = TestLoop::start(dir.path());

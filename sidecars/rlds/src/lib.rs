@@ -38,6 +38,7 @@ mod reader;
 mod recording;
 mod repair_mark;
 pub mod schema;
+mod sizes;
 mod snap;
 mod steps;
 mod storage;
@@ -56,5 +57,6 @@ pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
 pub use recording::{
     Attached, CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter,
 };
+pub use sizes::{ChannelSize, Sizes};
 pub use steps::{Steps, StepsError};
 pub use storage::{FileSystem, HostFiles, Storage};

@@ -23,6 +23,7 @@ use crate::frame::{self, Frame};
 use crate::layout::{LayoutIn, SCHEMA_ENCODING, hash_text};
 use crate::recording::{ABOUT_NAME, LOG_TABLE_NAME, Loss, ROBOT_FILE_NAME};
 use crate::repair_mark;
+use crate::sizes::Sizes;
 
 /// One thing that was recorded.
 #[expect(
@@ -157,6 +158,7 @@ pub struct RecordingReader<R = BufReader<File>> {
     is_after_damage: bool,
     tail: Tail,
     damage: Vec<Damage>,
+    sizes: Sizes,
     /// Whether the iterator has handed out an error: what follows it is not asked for again.
     has_failed: bool,
 }
@@ -197,6 +199,7 @@ impl<R: Read> RecordingReader<R> {
             is_after_damage: false,
             tail: Tail::Unread,
             damage: Vec::new(),
+            sizes: Sizes::default(),
             has_failed: false,
         };
         let mut magic = Vec::new();
@@ -238,6 +241,16 @@ impl<R: Read> RecordingReader<R> {
     /// Chunks that were skipped because they cannot be believed, so far.
     pub fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    /// How much of what was read so far.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// Whole records of the file that were read so far, in bytes.
+    pub fn bytes_read(&self) -> u64 {
+        self.position
     }
 
     /// The next entry, or `None` at the end.
@@ -351,8 +364,11 @@ impl<R: Read> RecordingReader<R> {
     /// Opens the chunk in `body`; returns how many are missing before it.
     fn take_chunk(&mut self) -> Result<u64, String> {
         self.plain_at = 0;
-        let opened = chunk::open(&self.body, &mut self.plain)
-            .and_then(|_head| self.sequence.follow(&Batch::of_chunk(&self.plain)?));
+        let opened = chunk::open(&self.body, &mut self.plain).and_then(|head| {
+            let missing = self.sequence.follow(&Batch::of_chunk(&self.plain)?)?;
+            self.sizes.chunk(head.packed_bytes, head.plain_bytes);
+            Ok(missing)
+        });
         if opened.is_err() {
             self.plain.clear();
         }
@@ -372,6 +388,7 @@ impl<R: Read> RecordingReader<R> {
                 op::MESSAGE => {
                     let message = take::message(body).ok_or_else(|| wrong("message"))?;
                     let kind = self.channels.get(&message.channel).copied();
+                    self.sizes.message(message.channel, message.data.len());
                     parse_message(kind, &message).map_err(|found| self.content(found))?
                 }
                 op::SCHEMA => {
@@ -382,7 +399,9 @@ impl<R: Read> RecordingReader<R> {
                     None
                 }
                 op::CHANNEL => {
-                    let (id, schema, ..) = take::channel(body).ok_or_else(|| wrong("channel"))?;
+                    let (id, schema, topic, _encoding) =
+                        take::channel(body).ok_or_else(|| wrong("channel"))?;
+                    self.sizes.channel(id, topic);
                     let kind = self.schemas.get(&schema).copied();
                     self.channels.insert(id, kind.unwrap_or(ChannelKind::Other));
                     None

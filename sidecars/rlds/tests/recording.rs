@@ -225,6 +225,28 @@ fn chunks(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
 }
 
 #[test]
+fn sizes_are_those_of_what_was_believed_and_agree_with_a_stock_reader() {
+    let (bytes, _) = recorded(1000);
+    let mut reader = reader(&bytes);
+    entries(&mut reader);
+    let sizes = reader.sizes();
+    let size = |topic: &str| {
+        let found = sizes.channels().find(|channel| channel.topic == topic);
+        found.map(|channel| (channel.messages, channel.bytes)).unwrap()
+    };
+    let telemetry = 1000 * size_of::<Telemetry>() as u64;
+    assert_eq!(size("donkey.fast-loop.telemetry.ring"), (1000, telemetry));
+    assert_eq!(size("donkey.fast-loop.kernel-state.ring").0, 10);
+    assert_eq!(size("donkey.camera.frames"), (0, 0));
+    let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+    let chunks = &summary.chunk_indexes;
+    assert_eq!(sizes.chunks, chunks.len() as u64);
+    assert_eq!(sizes.packed_bytes, chunks.iter().map(|chunk| chunk.compressed_size).sum::<u64>());
+    assert_eq!(sizes.plain_bytes, chunks.iter().map(|chunk| chunk.uncompressed_size).sum::<u64>());
+    assert_eq!(reader.bytes_read(), bytes.len() as u64 - 8, "all but the magic at the end");
+}
+
+#[test]
 fn torn_tail_costs_the_torn_chunk_and_is_measured() {
     let (bytes, _) = recorded(1000);
     let last = chunks(&bytes).pop().unwrap();

@@ -4,6 +4,7 @@
 
 use crate::exit::Failure;
 use crate::recorded::{episodes_of, find};
+use crate::run_dir::{RUNS, SERVICES};
 use rlds::validate::is_episode;
 use rt_shm::in_words;
 use std::fs;
@@ -43,6 +44,82 @@ pub(super) fn find_all(paths: &[PathBuf]) -> Result<Found, Failure> {
         }
     }
     Ok(found)
+}
+
+/// Every episode of all runs.
+///
+/// # Errors
+/// There is none.
+pub(super) fn find_all_of_runs() -> Result<Found, Failure> {
+    let mut found = Found::default();
+    let runs = [RUNS, SERVICES].iter().flat_map(fs::read_dir).flatten().flatten();
+    for run in runs {
+        found.add(&episodes_of(&run.path()))?;
+    }
+    if found.episodes.is_empty() {
+        // Says where it looked, and how to record one.
+        find(None)?;
+    }
+    Ok(found)
+}
+
+/// What one path means: an episode, or a recording that lies in none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    /// Directory of the episode.
+    pub(super) episode: Option<PathBuf>,
+    /// Its recording, if there is one.
+    pub(super) recording: Option<PathBuf>,
+}
+
+impl Subject {
+    pub(super) fn of_episode(episode: &Path) -> Self {
+        let recording = rlds::recording_path(episode);
+        let recording = recording.is_file().then_some(recording);
+        Self { episode: Some(episode.to_owned()), recording }
+    }
+
+    /// What people call it.
+    pub(super) fn name(&self) -> String {
+        let path = self.episode.as_ref().or(self.recording.as_ref());
+        path.map(|path| path.display().to_string()).unwrap_or_default()
+    }
+
+    /// Its recording.
+    ///
+    /// # Errors
+    /// It has none.
+    pub(super) fn recording(&self) -> Result<&Path, Failure> {
+        self.recording.as_deref().ok_or_else(|| {
+            Failure::misuse(format!(
+                "{}: expected an episode with blobs/recording.mcap, found one without (it was \
+                 recorded or written by another program)",
+                self.name()
+            ))
+        })
+    }
+}
+
+/// The one episode that is meant by `given`: itself, its recording, or the newest of a folder or a
+/// run; without it, the newest of all runs.
+///
+/// # Errors
+/// There is none.
+pub(super) fn find_one(given: Option<&Path>) -> Result<Subject, Failure> {
+    match given {
+        Some(path) if path.is_file() => {
+            let episode = path.parent().and_then(Path::parent);
+            let episode = episode.filter(|episode| rlds::recording_path(episode) == path);
+            Ok(Subject { episode: episode.map(Path::to_owned), recording: Some(path.to_owned()) })
+        }
+        _ => {
+            let paths: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
+            let found = find_all(&paths)?;
+            // Names begin with their time.
+            let newest = found.episodes.last().map(|episode| Subject::of_episode(episode));
+            newest.ok_or_else(|| nothing_in(given.unwrap_or(Path::new(RUNS))))
+        }
+    }
 }
 
 impl Found {

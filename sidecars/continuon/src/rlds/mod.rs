@@ -2,11 +2,22 @@
 //!
 //! Decides which verbs there are; each stands in the file of its name. Tests: tests/rlds.rs.
 
+mod bins;
 mod episodes;
 mod export;
+mod facts;
 mod fsck;
 mod import;
+mod info;
+mod ls;
+mod play;
+mod plot;
+mod show;
+mod strip;
+mod survey;
+mod thumbnail;
 mod validate;
+mod words;
 
 use crate::exit::{Exit, Failure};
 use clap::Subcommand;
@@ -24,6 +35,22 @@ pub enum RldsCommand {
     /// Take what other recorders wrote as episodes: Donkeycar tubs, LeRobot, TFRecords and more.
     #[command(after_help = import::EXAMPLES)]
     Import(import::ImportArgs),
+    /// What is in an episode: totals, rates, how true its clock is, what is lost, modes and causes.
+    #[command(after_help = info::EXAMPLES)]
+    Info(info::InfoArgs),
+    /// Episodes, a line each, newest last.
+    #[command(after_help = ls::EXAMPLES)]
+    Ls(ls::LsArgs),
+    /// Publish an episode's rings again, in a folder of its own, so that sidecars can be developed
+    /// without a car.
+    #[command(after_help = play::EXAMPLES)]
+    Play(play::PlayArgs),
+    /// A drive on one page for a browser: steering, throttle, speed, modes, causes, timing, pictures.
+    #[command(after_help = plot::EXAMPLES)]
+    Plot(plot::PlotArgs),
+    /// One step in words, and its picture.
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::ShowArgs),
     /// Say whether episodes are what the RLDS contract wants: one line a fault, with file, line, step
     /// and field.
     #[command(after_help = validate::EXAMPLES)]
@@ -39,6 +66,11 @@ pub fn command(command: &RldsCommand, json: bool) -> Result<Exit, Failure> {
         RldsCommand::Export(args) => export::command(args, json),
         RldsCommand::Fsck(args) => fsck::command(args, json),
         RldsCommand::Import(args) => import::command(args, json),
+        RldsCommand::Info(args) => info::command(args, json),
+        RldsCommand::Ls(args) => ls::command(args, json),
+        RldsCommand::Play(args) => play::command(args, json),
+        RldsCommand::Plot(args) => plot::command(args, json),
+        RldsCommand::Show(args) => show::command(args, json),
         RldsCommand::Validate(args) => validate::command(args, json),
     }
 }

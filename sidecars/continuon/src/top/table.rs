@@ -14,6 +14,8 @@ pub(crate) struct Look {
     pub(crate) mode: Option<Mode>,
     pub(crate) newest_telemetry: u64,
     pub(crate) loop_pid: Option<u32>,
+    /// Whether it is no loop but a recording that is played.
+    pub(crate) is_replay: bool,
     /// The loop's judgement of each heartbeat.
     pub(crate) signs: Option<[Raw<Sign>; HEARTBEAT_SOURCES.len()]>,
     pub(crate) heartbeats: [Option<Heartbeat>; HEARTBEAT_SOURCES.len()],
@@ -135,8 +137,9 @@ fn is_telemetry(topic: &Topic) -> bool {
 /// The table as text.
 pub(crate) fn render(robot: &str, now: &Look, rows: &[Row]) -> String {
     let mode = now.mode.map_or("no telemetry", Mode::name);
+    let replay = if now.is_replay { " (a REPLAY, no car)" } else { "" };
     let mut out = format!(
-        "{robot}: {mode}, telemetry {} at {:.1} s\n\n",
+        "{robot}{replay}: {mode}, telemetry {} at {:.1} s\n\n",
         now.newest_telemetry,
         std::time::Duration::from_nanos(now.mono_ns.0).as_secs_f64()
     );
@@ -202,6 +205,7 @@ mod tests {
             mode: Some(rt_wire::Mode::Active),
             newest_telemetry: telemetry,
             loop_pid: Some(4200),
+            is_replay: false,
             signs: Some(signs),
             heartbeats,
             segments: topics::all()

@@ -206,6 +206,13 @@ impl TestLoop {
         }
     }
 
+    /// It is no loop: an episode is played.
+    pub(crate) fn say_replayed(&self) {
+        let flags = HealthFlags::REPLAYED;
+        let replayed = Health { build_id: BUILD_ID, flags, ..Health::default() };
+        self.health.lock().unwrap().write(&replayed);
+    }
+
     /// The loop's last word.
     pub(crate) fn say_ended(&self) {
         let ended = Health { build_id: BUILD_ID, flags: HealthFlags::ENDED, ..Health::default() };

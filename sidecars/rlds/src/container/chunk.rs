@@ -178,8 +178,8 @@ pub(crate) fn open(body: &[u8], plain: &mut Vec<u8>) -> Result<ChunkHead, String
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkHead {
     times_ns: [u64; 2],
-    packed_bytes: u64,
-    plain_bytes: u64,
+    pub(crate) packed_bytes: u64,
+    pub(crate) plain_bytes: u64,
 }
 
 /// The facts of an opened chunk, and its message indexes as they must follow it.
