@@ -1,5 +1,5 @@
 //! What a person sees while a run goes on: a line that moves on a terminal, plain lines elsewhere.
-//! All of it on stderr, so that stdout is the report's alone.
+//! All of it on stderr, so that stdout is the report's alone. Shown by: tests/rlds.rs.
 
 use crate::output::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,6 +18,8 @@ impl Progress {
     pub fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
+            // Cut at the terminal's edge: what wraps cannot be taken back without what stands below.
+            style(&bar, "{spinner} {wide_msg}");
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -70,10 +72,7 @@ impl Progress {
             return;
         };
         bar.set_length(u64::from(seconds) * 10);
-        // The template is a constant; should it ever be wrong, the plain bar does as well.
-        if let Ok(style) = ProgressStyle::with_template("{bar:30.cyan/dim} {msg}") {
-            bar.set_style(style);
-        }
+        style(bar, "{bar:30.cyan/dim} {wide_msg}");
     }
 
     /// Moves the bar.
@@ -89,11 +88,26 @@ impl Progress {
         }
     }
 
+    /// Lets `print` write to the terminal: the line is away meanwhile, and comes back below.
+    pub fn aside<R>(&self, print: impl FnOnce() -> R) -> R {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     /// Takes the line away, once: what was printed below it since then stays.
     pub fn done(&self) {
         if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_finished()) {
             bar.finish_and_clear();
         }
+    }
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    // The template is a constant; should it ever be wrong, the plain bar does as well.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod support;
 
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use support::{Installed, stderr, stdout};
 
 const STEP: &str = include_str!("../../rlds/tests/golden/step.json");
@@ -46,6 +48,41 @@ fn valid_episode_is_one_line_and_exit_0() {
     let output = validate(&installed, &["ep", "--strict"]);
     let told = "ep: valid, what is lost is not told; 60 steps in 2.95 s\n";
     assert_eq!((stdout(&output).as_str(), output.status.code()), (told, Some(0)));
+}
+
+/// All that our program writes to a terminal of so many columns.
+fn on_a_terminal(installed: &Installed, columns: u16, args: &[&str]) -> String {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(&size, None).expect("a terminal");
+    let ends = || Stdio::from(slave.try_clone().expect("a descriptor"));
+    let mut command = installed.command(args);
+    let mut child = command.stdin(ends()).stdout(ends()).stderr(ends()).spawn().expect("started");
+    drop((command, slave));
+    let mut written = Vec::new();
+    let mut master = fs::File::from(master);
+    let mut piece = [0; 4096];
+    // Linux answers EIO, not an end, once nobody has the other side open.
+    while let Ok(bytes) = master.read(&mut piece) {
+        written.extend_from_slice(&piece[..bytes]);
+    }
+    assert!(child.wait().expect("it ends").success());
+    String::from_utf8(written).expect("text")
+}
+
+#[test]
+fn nothing_is_taken_back_from_a_terminal_once_the_answer_stands_there() {
+    let installed = Installed::new();
+    let name = "an_episode_whose_name_is_longer_than_the_terminal_is_wide";
+    episode(&installed.path(name), 60, |_, _| {});
+    let written = on_a_terminal(&installed, 40, &["rlds", "validate", name]);
+    let (moving, answer) = written.split_once(&format!("{name}: valid")).expect("an answer");
+    assert!(moving.contains("validating an_episode"), "{written:?}");
+    assert!(!moving.contains(name), "a line that wraps: {written:?}");
+    // It begins on a line that was taken away, and what comes below takes away its own line alone.
+    assert!(moving.ends_with("\r\u{1b}[2K"), "{written:?}");
+    let (rest, below) = answer.split_once("\r\n").expect("a whole line");
+    assert!(!rest.contains('\u{1b}'), "{written:?}");
+    assert!(below.split('\u{1b}').skip(1).all(|escape| escape.starts_with("[2K")), "{written:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn command(args: &FsckArgs, json: bool) -> Result<Exit, Failure> {
         if json {
             all.push(as_json(episode, &looked));
         } else {
-            print(&render(episode, &looked, args.all))?;
+            progress.aside(|| print(&render(episode, &looked, args.all)))?;
         }
     }
     progress.done();

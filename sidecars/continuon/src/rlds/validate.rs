@@ -96,7 +96,7 @@ pub(super) fn command(args: &ValidateArgs, json: bool) -> Result<Exit, Failure> 
         let judged =
             judge(episode, args).map_err(|error| Failure::not_possible(error.to_string()))?;
         if !json {
-            print(&render(&judged))?;
+            progress.aside(|| print(&render(&judged)))?;
         }
         all.push(judged);
     }

@@ -323,8 +323,8 @@ fn keep_what_people_wrote(metadata: &mut Metadata, told: &Metadata) {
     metadata.safety.clone_from(&told.safety);
     metadata.share.clone_from(&told.share);
     metadata.provenance.clone_from(&told.provenance);
-    let ours = |tag: &&String| !tag.starts_with("continuon.");
-    metadata.tags.extend(told.tags.iter().filter(ours).cloned());
+    let theirs = |tag: &&String| !tag.starts_with("continuon.");
+    metadata.tags.extend(told.tags.iter().filter(theirs).cloned());
 }
 
 /// What the episode says of itself, where it can be read.
