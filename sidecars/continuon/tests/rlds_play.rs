@@ -155,7 +155,10 @@ fn a_replay_takes_no_command_cannot_be_armed_and_is_no_robot_that_estop_could_me
 fn end_of(child: Child) {
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
     kill(pid, Signal::SIGTERM).expect("it runs");
-    let told = answer(&child.wait_with_output().expect("ended"), 0);
+    let output = child.wait_with_output().expect("ended");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("pilot asked for its command slot: refused"), "{stderr}");
+    let told = answer(&output, 0);
     assert!(told["rounds"].as_u64() >= Some(2), "{told}");
     assert_eq!(told["commands_refused"], 1, "{told}");
 }

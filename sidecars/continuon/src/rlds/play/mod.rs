@@ -16,7 +16,7 @@ mod stage;
 use super::episodes::find_one;
 use super::words::plain;
 use crate::exit::{Exit, Failure};
-use crate::output::{print_line, say};
+use crate::output::print_line;
 use crate::progress::Progress;
 use crate::recorded::Recorded;
 use crate::report::text::{counted, grouped};
@@ -119,7 +119,7 @@ pub(super) fn command(args: &PlayArgs, json: bool) -> Result<Exit, Failure> {
     ));
     let mut played = Played::default();
     let mut notes = Vec::new();
-    let is_told = wait_for(args, &mut stage, &mut ends)?;
+    let is_told = wait_for(args, &mut stage, &mut ends, &progress)?;
     while !is_told && !ends.asked() {
         let begun = play(&mut recorded, args.speed, &mut stage, &mut ends, &mut played, &progress)?;
         notes = recorded.notes();
@@ -195,15 +195,21 @@ fn furnish(
 }
 
 /// Serves until everybody has come; true if a person ended it before.
-fn wait_for(args: &PlayArgs, stage: &mut Stage, ends: &mut EndRequests) -> Result<bool, Failure> {
+fn wait_for(
+    args: &PlayArgs,
+    stage: &mut Stage,
+    ends: &mut EndRequests,
+    progress: &Progress,
+) -> Result<bool, Failure> {
     if !args.wait_for.is_empty() {
-        say(format_args!("waiting for {}", args.wait_for.join(", ")));
+        progress.note(&format!("waiting for {}", args.wait_for.join(", ")));
     }
     while !args.wait_for.iter().all(|process| stage.has_come(process)) {
         if ends.asked() {
             return Ok(true);
         }
         stage.serve(Duration::from_millis(10))?;
+        stage.news().iter().for_each(|news| progress.note(news));
     }
     Ok(false)
 }
@@ -233,6 +239,7 @@ fn play(
         loop {
             let left = due.saturating_duration_since(Instant::now());
             stage.serve_until(left)?;
+            stage.news().iter().for_each(|news| progress.note(news));
             if left.is_zero() {
                 break;
             }

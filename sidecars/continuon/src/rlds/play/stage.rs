@@ -6,7 +6,6 @@
 
 use crate::exit::Failure;
 use crate::observe::watch::not_possible;
-use crate::output::say;
 use rt_config::Robot;
 use rt_ring::{RingWriter, SlotWriter};
 use rt_shm::{Mapping, Rules, RunDir, RunLock, SegmentServer, Segments};
@@ -44,6 +43,8 @@ struct Door {
     come: RefCell<BTreeSet<String>>,
     commands_refused: Cell<u64>,
     refused: RefCell<BTreeSet<&'static str>>,
+    /// Of these, who has not been told of.
+    news: RefCell<Vec<&'static str>>,
 }
 
 impl Rules for Door {
@@ -60,10 +61,7 @@ impl Rules for Door {
         if is_command {
             self.commands_refused.set(self.commands_refused.get() + 1);
             if self.refused.borrow_mut().insert(topic.writer) {
-                say(format_args!(
-                    "{} asked for its command slot: refused, nothing drives here",
-                    topic.writer
-                ));
+                self.news.borrow_mut().push(topic.writer);
             }
         }
         !is_command
@@ -98,6 +96,7 @@ impl Stage {
                 come: RefCell::default(),
                 commands_refused: Cell::new(0),
                 refused: RefCell::default(),
+                news: RefCell::default(),
             },
             lock,
             telemetry,
@@ -125,6 +124,14 @@ impl Stage {
     /// Whether a process of this name has come.
     pub(super) fn has_come(&self, process: &str) -> bool {
         self.door.come.borrow().contains(process)
+    }
+
+    /// What has happened at the door since it was asked last, in sentences.
+    pub(super) fn news(&self) -> Vec<String> {
+        let refused = self.door.news.take().into_iter();
+        let told =
+            |writer| format!("{writer} asked for its command slot: refused, nothing drives here");
+        refused.map(told).collect()
     }
 
     /// How often somebody asked for a command slot.
