@@ -6,6 +6,7 @@ mod episodes;
 mod export;
 mod fsck;
 mod import;
+mod keep;
 mod validate;
 
 use crate::exit::{Exit, Failure};
@@ -24,6 +25,9 @@ pub enum RldsCommand {
     /// Take what other recorders wrote as episodes: Donkeycar tubs, LeRobot, TFRecords and more.
     #[command(after_help = import::EXAMPLES)]
     Import(import::ImportArgs),
+    /// Mark episodes that are never to be rotated away, or take the mark off.
+    #[command(after_help = keep::EXAMPLES)]
+    Keep(keep::KeepArgs),
     /// Say whether episodes are what the RLDS contract wants: one line a fault, with file, line, step
     /// and field.
     #[command(after_help = validate::EXAMPLES)]
@@ -39,6 +43,7 @@ pub fn command(command: &RldsCommand, json: bool) -> Result<Exit, Failure> {
         RldsCommand::Export(args) => export::command(args, json),
         RldsCommand::Fsck(args) => fsck::command(args, json),
         RldsCommand::Import(args) => import::command(args, json),
+        RldsCommand::Keep(args) => keep::command(args, json),
         RldsCommand::Validate(args) => validate::command(args, json),
     }
 }
