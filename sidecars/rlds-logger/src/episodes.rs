@@ -101,6 +101,8 @@ pub struct Episodes {
     recording: Recording,
     /// The wish of the episode that is written, behind the queue.
     written_wish: Option<Arc<Wished>>,
+    /// Steps of that wish in the episodes before, where a cap or another driver cut it.
+    wish_steps: u64,
     known: Known,
     slot: Slot,
     queue: VecDeque<Item>,
@@ -128,6 +130,7 @@ impl Episodes {
             keeper,
             recording,
             written_wish: None,
+            wish_steps: 0,
             known,
             slot: Slot::Empty,
             queue: VecDeque::new(),
@@ -255,7 +258,9 @@ impl Episodes {
             Item::Telemetry(sequence, record) => {
                 episode.telemetry(sequence, &record);
                 let steps_max = self.written_wish.as_ref().and_then(|wish| wish.request.max_steps);
-                if steps_max.is_some_and(|steps_max| episode.steps_made() >= steps_max) {
+                if steps_max
+                    .is_some_and(|steps_max| self.wish_steps + episode.steps_made() >= steps_max)
+                {
                     self.fulfil();
                 }
             }
@@ -270,6 +275,11 @@ impl Episodes {
                 let Slot::Open(episode) = std::mem::replace(&mut self.slot, Slot::Empty) else {
                     return;
                 };
+                let number = |wish: &Option<Arc<Wished>>| wish.as_ref().map(|wish| wish.number);
+                let goes_on = begins.as_ref().is_some_and(|next| {
+                    next.wish.is_some() && number(&next.wish) == number(&self.written_wish)
+                });
+                self.wish_steps = if goes_on { self.wish_steps + episode.steps_made() } else { 0 };
                 // The next is opened first: it is what somebody waits for.
                 self.begin_next(begins);
                 let end = ends.unwrap_or(End { closing: Closing::Cut, reason: "" });

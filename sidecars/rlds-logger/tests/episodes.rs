@@ -380,6 +380,20 @@ fn wish_of_the_command_line_is_recorded_with_exactly_so_many_steps_and_then_it_i
 }
 
 #[test]
+fn steps_of_a_wish_are_counted_on_where_a_cap_cuts_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let rings = Rings::new(64, 8);
+    let wish = RecordRequest { max_steps: Some(50), ..RecordRequest::default() };
+    let capped = LifeRules { max_ns: Some(1_500_000_000), ..rules(EpisodeBegins::Start) };
+    let mut run = Run::begin(&rings, capped, Some(wish), means(dir.path()));
+    run.cycles(4_000, Mode::Active, Source::Pilot);
+    run.end();
+    let found = found(dir.path());
+    assert_eq!(words(&found), [("command", "episode_max_s"), ("episode_max_s", "max_steps")]);
+    assert_eq!(found[0].note.steps + found[1].note.steps, 50);
+}
+
+#[test]
 fn wish_among_the_episodes_is_cut_out_of_the_run_to_the_record() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 8);

@@ -37,7 +37,7 @@ pub struct RecordRequest {
     pub xr_mode: Option<XrMode>,
     /// What the person does.
     pub control_role: Option<ControlRole>,
-    /// The episode ends with so many steps.
+    /// It ends with so many steps, in all episodes that it was cut into.
     pub max_steps: Option<u64>,
 }
 
