@@ -57,15 +57,16 @@ impl Run {
         self.robot.run_dir().join("rlds/episodes")
     }
 
-    /// Arms, drives for so many cycles, and stops; waits until it is disarmed.
+    /// Arms, drives for so many cycles, and stops; the sequences from then on until it is disarmed. (A
+    /// cycle's index skips the releases that were missed; a sequence skips nothing.)
     fn drive(&self, cycles: u64) -> (u64, u64) {
         let (_client, mut reader) = self.robot.drive();
-        let begun = find(&mut reader, "a cycle", |_| true).cycle_index;
-        find(&mut reader, "the end of the drive", |record| record.cycle_index >= begun + cycles);
+        let begun = find(&mut reader, "a cycle", |_| true).sequence;
+        find(&mut reader, "the end of the drive", |record| record.sequence >= begun + cycles);
         assert!(self.robot.ask(OperatorKind::Disarm));
         let over =
             find(&mut reader, "the stop", |record| record.outcome.mode == Raw::new(Mode::Disarmed));
-        (begun, over.cycle_index)
+        (begun, over.sequence)
     }
 
     fn record(&self, arguments: &[&str]) -> Command {
@@ -78,7 +79,7 @@ impl Run {
 struct Found {
     path: PathBuf,
     note: EpisodeNote,
-    cycles: Vec<u64>,
+    sequences: Vec<u64>,
     first_step: String,
 }
 
@@ -87,20 +88,20 @@ fn found(folder: &Path) -> Vec<Found> {
         let note = fs::read(path.join("episode.json")).expect("counts");
         let steps = fs::read_to_string(path.join("steps/000000.jsonl")).expect("steps");
         let recording = RecordingReader::open(&rlds::recording_path(&path)).expect("a recording");
-        let cycles = recording.filter_map(|entry| match entry.expect("readable") {
-            Entry::Telemetry(record) => Some(record.cycle_index),
+        let sequences = recording.filter_map(|entry| match entry.expect("readable") {
+            Entry::Telemetry(record) => Some(record.sequence),
             _ => None,
         });
         Found {
             note: serde_json::from_slice(&note).expect("counts"),
-            cycles: cycles.collect(),
+            sequences: sequences.collect(),
             first_step: steps.lines().next().unwrap_or_default().to_owned(),
             path,
         }
     };
     let entries = fs::read_dir(folder).expect("episodes").map(|entry| entry.expect("one").path());
     let mut all: Vec<Found> = entries.filter(|path| path.is_dir()).map(read).collect();
-    all.sort_by_key(|found| found.cycles.first().copied());
+    all.sort_by_key(|found| found.sequences.first().copied());
     all
 }
 
@@ -108,11 +109,11 @@ fn words(found: &[Found]) -> Vec<(&str, &str)> {
     found.iter().map(|found| (found.note.begun.as_str(), found.note.reason.as_str())).collect()
 }
 
-/// How often each cycle lies in an episode.
+/// How often each sequence lies in an episode.
 fn times(found: &[Found]) -> BTreeMap<u64, u32> {
     let mut times = BTreeMap::new();
-    for cycle in found.iter().flat_map(|found| &found.cycles) {
-        *times.entry(*cycle).or_default() += 1;
+    for sequence in found.iter().flat_map(|found| &found.sequences) {
+        *times.entry(*sequence).or_default() += 1;
     }
     times
 }
@@ -138,9 +139,8 @@ fn each_drive_is_an_episode_of_its_own_and_a_cap_loses_no_cycle() {
     let found = found(&run.episodes_dir());
     let times = times(&found);
     for (begun, over) in drives {
-        for cycle in begun..=over {
-            assert_eq!(times.get(&cycle), Some(&1), "cycle {cycle} of {begun} to {over}");
-        }
+        let wrong = (begun..=over).find(|sequence| times.get(sequence) != Some(&1));
+        assert_eq!(wrong, None, "every cycle from {begun} to {over} once");
     }
     assert!(times.values().all(|times| *times == 1));
     let words = words(&found);
@@ -183,9 +183,11 @@ fn person_cuts_an_episode_out_of_a_run_that_is_recorded_already() {
     let found = found(&run.episodes_dir());
     let expected = [("start", "command"), ("command", "max_steps"), ("after_command", "")];
     assert_eq!(words(&found), expected);
-    let cycles: Vec<u64> = found.iter().flat_map(|found| found.cycles.clone()).collect();
-    let all: Vec<u64> = (cycles[0]..cycles[0] + cycles.len() as u64).collect();
-    assert_eq!(cycles, all, "every cycle of the run, once, and in order");
+    let times = times(&found);
+    let (first, last) = (found[0].sequences[0], found[2].note.last_sequence);
+    let wrong = (first..=last).find(|sequence| times.get(sequence) != Some(&1));
+    assert_eq!(wrong, None, "every cycle from {first} to {last} once");
+    assert_eq!(times.len() as u64, last - first + 1);
     assert!(found[1].first_step.contains(r#""language_instruction":"a bend""#));
     assert!(found[2].first_step.contains(r#""language_instruction":"drive laps of the track""#));
     let strict = ask(&["rlds", "validate", "--strict"], &found[1].path);

@@ -257,10 +257,9 @@ impl Episodes {
         match item {
             Item::Telemetry(sequence, record) => {
                 episode.telemetry(sequence, &record);
+                let made = self.wish_steps.saturating_add(episode.steps_made());
                 let steps_max = self.written_wish.as_ref().and_then(|wish| wish.request.max_steps);
-                if steps_max
-                    .is_some_and(|steps_max| self.wish_steps + episode.steps_made() >= steps_max)
-                {
+                if steps_max.is_some_and(|steps_max| made >= steps_max) {
                     self.fulfil();
                 }
             }
@@ -275,11 +274,7 @@ impl Episodes {
                 let Slot::Open(episode) = std::mem::replace(&mut self.slot, Slot::Empty) else {
                     return;
                 };
-                let number = |wish: &Option<Arc<Wished>>| wish.as_ref().map(|wish| wish.number);
-                let goes_on = begins.as_ref().is_some_and(|next| {
-                    next.wish.is_some() && number(&next.wish) == number(&self.written_wish)
-                });
-                self.wish_steps = if goes_on { self.wish_steps + episode.steps_made() } else { 0 };
+                self.wish_steps = self.wish_steps.saturating_add(episode.steps_made());
                 // The next is opened first: it is what somebody waits for.
                 self.begin_next(begins);
                 let end = ends.unwrap_or(End { closing: Closing::Cut, reason: "" });
@@ -292,6 +287,10 @@ impl Episodes {
         let Some(next) = next else {
             return;
         };
+        let number = |wish: &Option<Arc<Wished>>| wish.as_ref().map(|wish| wish.number);
+        if number(&next.wish) != number(&self.written_wish) {
+            self.wish_steps = 0;
+        }
         self.keeper.open(next.about);
         self.written_wish = next.wish;
         self.slot = Slot::Opening;
