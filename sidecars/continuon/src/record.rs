@@ -44,7 +44,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(1);
 const BEGUN_WITHIN: Duration = Duration::from_secs(20);
 /// And is closed within this.
 const CLOSED_WITHIN: Duration = Duration::from_secs(30);
-/// A loop that tells nothing for this long has ended.
+/// A loop or a recorder that tells nothing for this long has ended.
 const SILENCE: Duration = Duration::from_secs(3);
 /// A heartbeat that is older, by the clock of the records, is a dead recorder's.
 const ALIVE_WITHIN_NS: u64 = 1_000_000_000;
@@ -275,6 +275,7 @@ fn until_ended(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     let (mut heard, mut heard_at) = (0, Instant::now());
+    let mut lived_at = Instant::now();
     let mut is_told = false;
     loop {
         follow.look();
@@ -311,7 +312,14 @@ fn until_ended(
         if is_told {
             progress.working(&moving_line(follow, &seen));
         }
+        if alive(&seen).is_some() {
+            lived_at = Instant::now();
+        }
         drop(seen);
+        if follow.has_begun() && lived_at.elapsed() >= SILENCE {
+            progress.note("the recorder has ended");
+            return Ok(());
+        }
         if sequence != heard {
             (heard, heard_at) = (sequence, Instant::now());
         } else if heard_at.elapsed() >= SILENCE {

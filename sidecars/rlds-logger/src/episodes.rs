@@ -333,7 +333,8 @@ impl Episodes {
             self.look_at_opened();
             let has_room = match &self.slot {
                 Slot::Opening => false,
-                Slot::Open(episode) => episode.has_room(),
+                // Where nothing is kept any more, what comes is only counted.
+                Slot::Open(episode) => episode.has_room() || !episode.standing().is_kept,
                 Slot::Empty => true,
             };
             if !has_room {
@@ -387,9 +388,8 @@ impl Episodes {
 
 impl Recorder for Episodes {
     fn has_room(&self) -> bool {
-        let is_behind = |episode: &LiveEpisode| !self.queue.is_empty() || !episode.has_room();
         match &self.slot {
-            Slot::Open(episode) if is_behind(episode) && self.queue.is_empty() => false,
+            Slot::Open(episode) if self.queue.is_empty() => episode.has_room(),
             Slot::Open(_) | Slot::Opening | Slot::Empty => self.queue_bytes < WAITING_BYTES_MAX,
         }
     }
