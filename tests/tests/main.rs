@@ -1,6 +1,7 @@
 //! Behaviour across crates: one crate, a module for each subject.
 
 mod bad_input;
+mod episodes;
 mod exhaustive;
 mod filter;
 mod journey;

@@ -19,8 +19,8 @@ mod track;
 pub use errors::{ConfigError, ConfigErrors};
 pub use nearest::nearest;
 pub use robot::{
-    Battery, Board, Calibration, FrameConvention, Geometry, LimitsBlock, Operators, PadAxis,
-    PadButton, Pilot, Pins, RldsLogger, Robot, RobotFile, Sensors, Servo, Sidecar, Sidecars, Soc,
-    SpinMode, Teleop, TeleopPad, Timeouts, Timing, Uids, explain, schema,
+    Battery, Board, Calibration, EpisodeBegins, FrameConvention, Geometry, LimitsBlock, Operators,
+    PadAxis, PadButton, Pilot, Pins, RldsLogger, Robot, RobotFile, Sensors, Servo, Sidecar,
+    Sidecars, Soc, SpinMode, Teleop, TeleopPad, Timeouts, Timing, Uids, explain, schema,
 };
 pub use track::{LinePoint, Projection, Track, TrackPoint};

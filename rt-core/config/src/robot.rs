@@ -15,8 +15,8 @@ mod schema;
 
 pub use explain::explain;
 pub use file::{
-    Battery, Board, Calibration, FrameConvention, Geometry, LimitsBlock, Operators, PadAxis,
-    PadButton, Pilot, Pins, RldsLogger, RobotFile, Sensors, Servo, Sidecar, Sidecars, Soc,
+    Battery, Board, Calibration, EpisodeBegins, FrameConvention, Geometry, LimitsBlock, Operators,
+    PadAxis, PadButton, Pilot, Pins, RldsLogger, RobotFile, Sensors, Servo, Sidecar, Sidecars, Soc,
     SpinMode, Teleop, TeleopPad, Timeouts, Timing, Uids,
 };
 pub use schema::schema;

@@ -100,6 +100,12 @@ const BAD: &[Bad] = &[
     pi5("\"key_first_hold_ms\": 700", "\"key_first_hold_ms\": 701", "teleop.key_first_hold_ms", UNSAFE),
     sim("\"rate_hz\": 50", "\"rate_hz\": 21", "pilot.rate_hz", "at least 22 (two commands within timeouts.pilot_stale_ms)"),
     sim("\"episodes_dir\": \"rlds/episodes\"", "\"episodes_dir\": \"\"", "rlds_logger.episodes_dir", "the path of a folder"),
+    sim("\"episode_begins\": \"start\"", "\"episode_begins\": \"armed\"", "rlds_logger.episode_begins", "nearest valid name: arm"),
+    sim("\"episode_max_s\": null", "\"episode_max_s\": 86401", "rlds_logger.episode_max_s", "from 0 to 86400 or null (s), found 86401"),
+    sim("\"free_min_mb\": 256", "\"free_min_mb\": -1", "rlds_logger.free_min_mb", "from 0 to 1000000 (MB), found -1"),
+    pi5("\"keep_mb\": null", "\"keep_mb\": 999", "rlds_logger.keep_mb", "at least 1000 (rlds_logger.episode_max_mb), found 999"),
+    sim("\"keep_days\": null", "\"keep_day\": null", "rlds_logger.keep_day", "nearest valid name: keep_days"),
+    sim("\"drive laps of the track\"", "\"drive\\nlaps\"", "rlds_logger.task", "one line of text"),
     sim("\"imu_i2c_address\": null", "\"imu_i2c_address\": 104", "sensors.imu_i2c_address", "null, as long as i2c_bus is"),
     // Wiring.
     pi5("\"relay_pin\": 25", "\"relay_pin\": 24", "pins.relay_pin", "expected a pin of its own, found pin 24, as pins.heartbeat_pin"),

@@ -3,6 +3,7 @@
 //! Decides names and defaults only; what a command does stands in the module of its name.
 //! Tests: below; tests/cli.rs keeps the exit codes and the help.
 
+use crate::record::{self, RecordArgs};
 use crate::rlds::RldsCommand;
 use crate::spin::SpinChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +22,7 @@ Examples:
   continuon why                                  why did it stop? (the newest recording)
   continuon log --follow                         what the loop says, as it says it
   continuon rlds info                            what is in the newest episode?
+  continuon record --task 'park in the box'      an episode of what you do now
   continuon rlds validate                        is the newest episode valid?
   continuon config check my-robot.json           is this robot file right?
 
@@ -83,6 +85,9 @@ Examples:
 
 Exit codes: 0 identical, 1 different or not comparable (something is missing).")]
     Replay(ReplayArgs),
+    /// Record an episode: until Ctrl-C, or so many steps.
+    #[command(after_help = record::EXAMPLES)]
+    Record(RecordArgs),
     /// What the loop logged, in words, with file and line: of a robot that runs, or of an episode.
     #[command(after_help = "\
 Examples:

@@ -26,6 +26,7 @@ pub mod observe;
 pub mod operator;
 pub mod output;
 pub mod progress;
+pub mod record;
 pub mod recorded;
 pub mod replay;
 pub mod report;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Top(args) => top::command(args, cli.json),
         Command::Why(args) => why::command(args, cli.json),
         Command::Replay(args) => replay::command(args, cli.json),
+        Command::Record(args) => record::command(args, cli.json),
         Command::Log(args) => log::command(args, cli.json),
         Command::Rlds(command) => rlds::command(command, cli.json),
         Command::Config(command) => config::command(command, cli.json),

@@ -23,9 +23,10 @@ fn help_gives_an_example_of_every_kind_and_names_the_exit_codes() {
 #[test]
 fn every_command_teaches_by_example() {
     let installed = Installed::new();
-    for command in
-        ["sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "log", "rlds", "config"]
-    {
+    for command in [
+        "sim", "arm", "disarm", "estop", "reset", "top", "why", "replay", "log", "record", "rlds",
+        "config",
+    ] {
         let help = stdout(&installed.run(&[command, "--help"]));
         assert!(help.contains(&format!("\n  continuon {command}")), "{command}: {help}");
     }
@@ -49,6 +50,10 @@ fn a_wrong_option_is_misuse() {
         &["why", "-1"],
         &["why", "--episode", "nowhere"],
         &["replay", "nowhere"],
+        &["record", "--max-steps", "0"],
+        &["record", "--xr-mode", "sleep_learning"],
+        &["record", "--control-role", "human"],
+        &["record", "--task", " "],
         &["log", "nowhere"],
         &["rlds", "validate", "nowhere"],
         &["rlds", "validate", "--profile", "lenient"],

@@ -1,26 +1,34 @@
-//! The process: attaches, opens the episode, watches over the writer, says what came of it.
+//! The process: attaches, opens the first episode, watches over the writer, says what came of it.
 //!
-//! *What it decides.* When the recording ends. *What it must never do.* Touch the disk after the
+//! *What it decides.* When the recording ends; when an episode does, `life` decides. *What it must never do.* Touch the disk after the
 //! start: that is the writer's. Shown by: tests/process.rs.
 
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loop_log::MessageTable;
+use rlds::request::RecordRequest;
+use rlds::schema::{ControlRole, XrMode};
 use rlds::{About, Attached, Closing, Summary};
 use rt_config::FrameConvention;
 use rt_shm::MappedSlotReader;
 use rt_shm::protocol::LOOP_PROGRAM;
 use rt_wire::topics::{HEALTH, KEYFRAME, LOG, RLDS_LOGGER, TELEMETRY};
 use rt_wire::{Health, HealthFlags, KernelState, LogFrame, SidecarState, Telemetry};
+use serde_json::json;
 use sidecar::{CommonArgs, End, Failure, Outcome, Sidecar, kernel_release, mono_now, unix_ms_now};
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::disk::open_episode;
 use crate::drain::Drain;
+use crate::episodes::{Episodes, Recording};
+use crate::keeper::{Keeper, Means, Tally, free_bytes};
+use crate::life::LifeRules;
 use crate::recover;
+use crate::rotate::RotationRules;
 use crate::supervise::{Observed, judge};
 use crate::writer::{Ended, LogWriter};
 
@@ -36,10 +44,14 @@ const BUILD_LOOKS: u32 = 10;
     name = "rlds-logger",
     version,
     after_help = "\
-Example, beside a running fast-loop:
+Examples, beside a running fast-loop:
   rlds-logger --robot sim-donkey --run-dir runs/mine --json
+  rlds-logger --robot sim-donkey --run-dir runs/mine --task 'park in the box' --max-steps 500
 
-Exit codes: 0 ended as told, 1 the disk cut the episode short, 2 misuse, 3 not possible here (and why)."
+With a task, a mode, a role or a number of steps it records one episode at once, whatever the robot
+file says of arming. A person asks a recorder that runs already with `continuon record`.
+
+Exit codes: 0 ended as told, 1 the disk cut an episode short, 2 misuse, 3 not possible here (and why)."
 )]
 pub struct Args {
     /// Robot and run directory
@@ -48,9 +60,43 @@ pub struct Args {
     /// Where episodes go, instead of the robot file's episodes_dir
     #[arg(long, value_name = "DIR")]
     pub episodes_dir: Option<PathBuf>,
-    /// Prints the result as one line of JSON
+    /// What is to be done, in words, instead of the robot file's `task`
+    #[arg(long, value_name = "TEXT")]
+    pub task: Option<String>,
+    /// How the robot is met: trainer, workstation or observer
+    #[arg(long, value_name = "MODE", value_parser = xr_mode)]
+    pub xr_mode: Option<XrMode>,
+    /// What the person does: human_teleop, human_supervisor or human_dev_xr
+    #[arg(long, value_name = "ROLE", value_parser = control_role)]
+    pub control_role: Option<ControlRole>,
+    /// Ends after so many steps
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_steps: Option<u64>,
+    /// Prints each closed episode as one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl Args {
+    /// What the options wish, if they wish anything.
+    fn wish(&self) -> Option<RecordRequest> {
+        let request = RecordRequest {
+            task: self.task.clone(),
+            xr_mode: self.xr_mode,
+            control_role: self.control_role,
+            max_steps: self.max_steps,
+        };
+        (request != RecordRequest::default()).then_some(request)
+    }
+}
+
+fn xr_mode(text: &str) -> Result<XrMode, String> {
+    let ordinary = |mode: &XrMode| *mode != XrMode::SleepLearning;
+    XrMode::from_name(text).filter(ordinary).ok_or_else(|| format!("expected {}", XrMode::NAMES))
+}
+
+fn control_role(text: &str) -> Result<ControlRole, String> {
+    ControlRole::from_name(text).ok_or_else(|| format!("expected {}", ControlRole::NAMES))
 }
 
 /// Records until the loop ends or somebody says so.
@@ -69,31 +115,68 @@ pub async fn main(args: Args) -> Result<Outcome, Failure> {
     let episodes_dir = args.episodes_dir.clone().unwrap_or_else(|| {
         sidecar.run_dir().join(&sidecar.robot().file().rlds_logger.episodes_dir)
     });
+    fs::create_dir_all(&episodes_dir).map_err(|error| {
+        Failure::not_possible(format!("no episode: {}: {error}", episodes_dir.display()))
+    })?;
     let table = log_table(&sidecar, about.build_id);
-    let attached = Attached {
-        robot_json: sidecar.robot().json().as_bytes(),
-        log_table: table.as_ref().map(MessageTable::saved),
-    };
-    let episode = open_episode(&episodes_dir, about, attached, mono_now)
-        .map_err(|error| Failure::not_possible(format!("no episode: {error}")))?;
-    info!("recording into {}", episode.path().display());
+    let means = means(&sidecar, table, &episodes_dir, args.json);
     // What a killed recorder left is put in order meanwhile; ours is locked, and passed over.
-    recover::start(episodes_dir);
-    let writer = LogWriter::start(Drain::new(telemetry, keyframes, log), episode)
-        .map_err(|error| Failure::not_possible(format!("no thread for the log: {error}")))?;
-    let summary = watch_over(&mut sidecar, writer, &health).await;
+    let rotation = means.rotation;
+    let keeper = Keeper::start(means).map_err(no_thread)?;
+    let recording = Recording {
+        rules: LifeRules::of(&sidecar.robot().file().rlds_logger),
+        about,
+        wish: args.wish(),
+        clocks: || (mono_now(), unix_ms_now()),
+    };
+    let episodes = Episodes::new(recording, keeper)
+        .begin()
+        .map_err(|error| Failure::not_possible(format!("no episode: {error}")))?;
+    recover::start(episodes_dir, rotation);
+    let writer =
+        LogWriter::start(Drain::new(telemetry, keyframes, log), episodes).map_err(no_thread)?;
+    let tally = watch_over(&mut sidecar, writer, &health).await;
     sidecar.stopping();
-    let summary = summary.ok_or_else(|| Failure::no("the log-writer thread died"))?;
-    tell(&summary, args.json);
-    Ok(outcome(&summary))
+    let tally = tally.ok_or_else(|| Failure::no("the log-writer thread died"))?;
+    if tally.closed == 0 {
+        tell_line(&if args.json {
+            json!({"episode": null}).to_string()
+        } else {
+            "no episode".into()
+        });
+    }
+    Ok(outcome(&tally))
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::not_possible(format!("no thread for the log: {error}"))
+}
+
+fn means(sidecar: &Sidecar, table: Option<MessageTable>, episodes_dir: &Path, json: bool) -> Means {
+    let robot_json = sidecar.robot().json().as_bytes().to_vec();
+    let (folder, asked) = (episodes_dir.to_owned(), episodes_dir.to_owned());
+    let block = &sidecar.robot().file().rlds_logger;
+    Means {
+        episodes_dir: episodes_dir.to_owned(),
+        open: Box::new(move |about| {
+            let log_table = table.as_ref().map(MessageTable::saved);
+            let attached = Attached { robot_json: &robot_json, log_table };
+            open_episode(&folder, about, attached, mono_now)
+        }),
+        free_bytes: Box::new(move || free_bytes(&asked)),
+        free_min_bytes: u64::from(block.free_min_mb) * 1_000_000,
+        rotation: RotationRules::of(block),
+        unix_ms: unix_ms_now,
+        told: Box::new(move |summary| tell(summary, json)),
+    }
 }
 
 /// Tells the heartbeat how the writer does, and the writer when to end; returns what came of it.
 async fn watch_over(
     sidecar: &mut Sidecar,
-    mut writer: LogWriter,
+    mut writer: LogWriter<Tally>,
     health: &MappedSlotReader<Health>,
-) -> Option<Summary> {
+) -> Option<Tally> {
     let mut observed = Observed::default();
     let mut was_degraded = false;
     let mut looks = interval(LOOK_PERIOD);
@@ -101,7 +184,7 @@ async fn watch_over(
     let why = loop {
         tokio::select! {
             _ = looks.tick() => {}
-            summary = writer.ended() => return summary,
+            tally = writer.ended() => return tally,
             end = sidecar.until_end() => break match end {
                 End::Told => Ended::Told,
                 // The last word may have come in the same breath.
@@ -119,6 +202,9 @@ async fn watch_over(
         was_degraded = is_degraded;
         if has_ended(health) {
             break Ended::LoopEnded;
+        }
+        if progress.is_over {
+            break Ended::Told;
         }
     };
     sidecar.report().set(|report| report.state = SidecarState::Stopping);
@@ -180,14 +266,16 @@ fn about(sidecar: &Sidecar, build_id: u64) -> About {
         step_rate_hz: block.step_rate_hz,
         // There is no camera yet.
         frames_per_step: 0,
+        task: block.task.clone(),
+        ..About::default()
     }
 }
 
-/// The result, on stdout.
+/// A closed episode, on stdout.
 fn tell(summary: &Summary, json: bool) {
     let note = &summary.note;
     let line = if json {
-        serde_json::json!({
+        json!({
             "episode": summary.path,
             "steps": note.steps,
             "telemetry_records": note.telemetry_records,
@@ -196,6 +284,8 @@ fn tell(summary: &Summary, json: bool) {
             "log_frames": note.log_frames,
             "log_frames_lost": note.log_frames_lost,
             "closing": note.closing,
+            "begun": note.begun,
+            "reason": note.reason,
         })
         .to_string()
     } else {
@@ -208,27 +298,37 @@ fn tell(summary: &Summary, json: bool) {
             note.steps,
         )
     };
+    tell_line(&line);
+    if note.closing == Closing::LoopLost {
+        warn!("{}: {}", summary.path.display(), note.reason);
+    }
+}
+
+fn tell_line(line: &str) {
     if let Err(error) = writeln!(std::io::stdout(), "{line}") {
         warn!("stdout is closed ({error}): {line}");
     }
 }
 
 /// A loss is told in the result, and so is a loop that died: the episode holds all that it said. Only
-/// an episode that the disk cut short is a no.
-fn outcome(summary: &Summary) -> Outcome {
-    let note = &summary.note;
-    match note.closing {
-        Closing::Clean | Closing::Open | Closing::Recovered => Outcome::Done,
-        Closing::LoopLost => {
-            warn!("{}: {}", summary.path.display(), note.reason);
-            Outcome::Done
-        }
-        Closing::DiskFailed => Outcome::No(format!(
+/// an episode that the disk cut short, or kept from beginning, is a no.
+fn outcome(tally: &Tally) -> Outcome {
+    if let Some(summary) = &tally.disk_failed {
+        let note = &summary.note;
+        return Outcome::No(format!(
             "{}: {}; {} records kept, {} lost to the disk: make room and record again",
             summary.path.display(),
             note.reason,
             note.telemetry_records,
             note.telemetry_lost_disk,
-        )),
+        ));
     }
+    if tally.unrecorded > 0 {
+        return Outcome::No(format!(
+            "{} records are in no episode: none could begin (make room, or lower \
+             rlds_logger.free_min_mb)",
+            tally.unrecorded
+        ));
+    }
+    Outcome::Done
 }

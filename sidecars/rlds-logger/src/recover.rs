@@ -15,10 +15,16 @@ use rlds::fsck::{self, FsckError};
 use rlds::{Closing, EpisodeNote};
 use tracing::{info, warn};
 
-/// Starts it; nobody waits for it.
-pub(crate) fn start(episodes_dir: PathBuf) {
+use crate::rotate::{RotationRules, rotate_and_tell};
+
+/// Starts it, and then what may go is rotated; nobody waits for it.
+pub(crate) fn start(episodes_dir: PathBuf, rules: RotationRules) {
     let named = thread::Builder::new().name("log-recovery".to_owned());
-    if let Err(error) = named.spawn(move || recover_all(&episodes_dir)) {
+    let work = move || {
+        recover_all(&episodes_dir);
+        rotate_and_tell(&episodes_dir, rules, sidecar::unix_ms_now());
+    };
+    if let Err(error) = named.spawn(work) {
         warn!("episodes of killed recorders are left as they are: no thread: {error}");
     }
 }

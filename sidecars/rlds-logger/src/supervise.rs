@@ -2,7 +2,8 @@
 //!
 //! Pure: time comes in. A recorder that cannot write, loses, has not looked at the ring for a second,
 //! or has waited for its disk for a second, is degraded and says so; it only claims to record while
-//! every record reaches the disk.
+//! every record that belongs to an episode reaches the disk. One that waits for the car to be armed
+//! claims it too: the episode begins before the first armed cycle.
 //! Shown by: tests/supervise.rs.
 
 use rt_wire::{HeartbeatFlags, MonoNs, SidecarState};
@@ -22,7 +23,9 @@ pub struct Observed {
 
 /// What to say at `now`.
 pub fn judge(observed: &mut Observed, progress: &Progress, now: MonoNs) -> ReportState {
-    let lost = progress.lost_ring.saturating_add(progress.lost_disk);
+    let lost = [progress.lost_disk, progress.unrecorded]
+        .into_iter()
+        .fold(progress.lost_ring, u64::saturating_add);
     if lost > observed.lost {
         observed.lost = lost;
         observed.lost_at = Some(now);

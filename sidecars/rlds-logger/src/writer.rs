@@ -63,6 +63,10 @@ pub struct Progress {
     pub waiting_since: Option<MonoNs>,
     /// Telemetry records that the disk has.
     pub stored: u64,
+    /// Records that are in no episode, although they should: none could begin.
+    pub unrecorded: u64,
+    /// Whether everything that was asked for is recorded.
+    pub is_over: bool,
 }
 
 /// What records, until it is told how it ends.
@@ -95,6 +99,8 @@ impl<C: Commit> Session for EpisodeWriter<C> {
             is_whole: standing.is_whole,
             waiting_since: standing.waiting_since,
             stored: standing.stored.telemetry,
+            unrecorded: 0,
+            is_over: false,
         }
     }
 

@@ -7,6 +7,7 @@ use rt_wire::{KernelState, LogFrame, MonoNs, Record, Telemetry};
 use std::collections::BTreeMap;
 
 use crate::layout::hash_text;
+use crate::schema::{ControlRole, XrMode};
 
 /// Conditions of a recording, known when it begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,14 @@ pub struct About {
     pub step_rate_hz: u32,
     /// With a camera: a step at every so many frames, instead of the rate; 0 without one.
     pub frames_per_step: u32,
+    /// What is to be done, for step 0; empty where nobody said.
+    pub task: String,
+    /// How the robot is met; `None`: at a workstation.
+    pub xr_mode: Option<XrMode>,
+    /// What the person does; `None`: as the telemetry shows, drove or looked on.
+    pub control_role: Option<ControlRole>,
+    /// Why the episode begins, in a word; empty where nobody said.
+    pub begun: String,
 }
 
 impl About {
@@ -45,6 +54,14 @@ impl About {
 
     /// As the recording's metadata record holds it.
     pub(crate) fn to_map(&self) -> BTreeMap<String, String> {
+        let said = [
+            ("task", self.task.as_str()),
+            ("xr_mode", self.xr_mode.map_or("", XrMode::name)),
+            ("control_role", self.control_role.map_or("", ControlRole::name)),
+            ("begun", self.begun.as_str()),
+        ];
+        // What nobody said has no key.
+        let said = said.into_iter().filter(|(_, value)| !value.is_empty());
         [
             ("robot", self.robot.clone()),
             ("robot_model", self.robot_model.clone()),
@@ -62,6 +79,7 @@ impl About {
             ("recorder", concat!("rlds ", env!("CARGO_PKG_VERSION")).to_owned()),
         ]
         .into_iter()
+        .chain(said.map(|(key, value)| (key, value.to_owned())))
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
     }
@@ -82,6 +100,10 @@ impl About {
             kernel: text("kernel"),
             step_rate_hz: text("step_rate_hz").parse().unwrap_or_default(),
             frames_per_step: text("frames_per_step").parse().unwrap_or_default(),
+            task: text("task"),
+            xr_mode: XrMode::from_name(&text("xr_mode")),
+            control_role: ControlRole::from_name(&text("control_role")),
+            begun: text("begun"),
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum Event {
     Closed {
         /// How.
         closing: Closing,
-        /// In words, where it did not end cleanly.
+        /// Why, as in `episode.json`.
         reason: String,
     },
 }

@@ -13,7 +13,7 @@
 //!   blobs/recording.mcap   every telemetry record and keyframe as raw wire bytes: the truth
 //! ```
 //!
-//! Shown by: tests/recording.rs, tests/steps.rs, tests/episode.rs, tests/schema.rs, tests/proto.rs,
+//! Shown by: tests/request.rs, tests/recording.rs, tests/steps.rs, tests/episode.rs, tests/schema.rs, tests/proto.rs,
 //! tests/validate.
 
 #![forbid(unsafe_code)]
@@ -37,6 +37,7 @@ pub mod proto;
 mod reader;
 mod recording;
 mod repair_mark;
+pub mod request;
 pub mod schema;
 mod sizes;
 mod snap;

@@ -15,6 +15,9 @@ pub enum Closing {
     Open,
     /// The loop ended, or the recorder was told to end; everything was drained.
     Clean,
+    /// It was ended on purpose while the loop went on: a cap, another driver, a full disk, a person.
+    /// What it shows did not end there.
+    Cut,
     /// The ring broke off: the loop died or was replaced.
     LoopLost,
     /// The disk refused: only what came before is there.
@@ -29,6 +32,7 @@ impl Closing {
         match self {
             Self::Open => "open",
             Self::Clean => "clean",
+            Self::Cut => "cut",
             Self::LoopLost => "loop_lost",
             Self::DiskFailed => "disk_failed",
             Self::Recovered => "recovered",
@@ -49,7 +53,12 @@ pub struct EpisodeNote {
     pub episode_id: String,
     /// How it ended.
     pub closing: Closing,
-    /// In words, where it did not end cleanly.
+    /// Why it began, in a word: `start`, `arm`, `command`, `authority`, or the key of the robot file
+    /// that ended the one before; empty where the recorder did not say.
+    #[serde(default)]
+    pub begun: String,
+    /// Why it ended. Clean or cut: a word as in `begun`, or empty where the loop or the recorder ended.
+    /// Otherwise in words.
     pub reason: String,
     /// Telemetry records in the recording.
     pub telemetry_records: u64,

@@ -21,6 +21,8 @@ use crate::schema::{
 };
 use crate::snap::{Seen, Snap, Snapped};
 
+/// Key of what is to be done, in step 0.
+const INSTRUCTION: &str = "language_instruction";
 const NS_PER_S: u64 = 1_000_000_000;
 /// A step rate above the telemetry rate would only repeat records.
 const STEP_RATE_HZ_MAX: u32 = 1000;
@@ -219,6 +221,11 @@ impl Steps {
 
     fn step(&mut self, record: &Telemetry) -> Step {
         let between = std::mem::take(&mut self.between);
+        let mut step_metadata = step_metadata(record, &between);
+        // `made` counts the steps before this one.
+        if self.made == 0 && !self.about.task.is_empty() {
+            step_metadata.insert(INSTRUCTION.to_owned(), self.about.task.clone());
+        }
         Step {
             observation: observation(record, &self.about),
             action: Action {
@@ -230,7 +237,7 @@ impl Steps {
                 ..Action::default()
             },
             is_terminal: false,
-            step_metadata: step_metadata(record, &between),
+            step_metadata,
         }
     }
 }

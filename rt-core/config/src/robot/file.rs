@@ -539,6 +539,16 @@ pub enum FrameConvention {
     CameraLink,
 }
 
+/// When the recorder begins an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EpisodeBegins {
+    /// As soon as it runs: every cycle is in an episode.
+    Start,
+    /// When the car is armed; the episode ends a second after it is armed no more.
+    Arm,
+}
+
 block! {
     /// The `rlds-logger` process.
     pub struct RldsLogger {
@@ -552,6 +562,26 @@ block! {
         robot_model: String = "donkey-1-10".to_owned();
         /// The frame that poses are told in.
         frame_convention: FrameConvention = FrameConvention::BaseLink;
+        /// When an episode begins.
+        episode_begins: EpisodeBegins = EpisodeBegins::Start;
+        /// An episode that lasts longer is cut, at the next keyframe; 0 or null: never.
+        episode_max_s: Option<u32> = None, 0..=86_400 "s";
+        /// An episode that is larger on the disk is cut, at the next keyframe; 0 or null: never.
+        episode_max_mb: Option<u32> = None, 0..=1_000_000 "MB";
+        /// Whether an episode is cut, to the cycle, when somebody else drives.
+        new_episode_on_authority: bool = false;
+        /// With less free on the disk no episode begins, and one that is being recorded is closed;
+        /// 0: no guard.
+        free_min_mb: u32 = 256, 0..=1_000_000 "MB";
+        /// Closed episodes that are older are deleted, unless they are kept; 0 or null: never.
+        keep_days: Option<u32> = None, 0..=36_500 "days";
+        /// Closed episodes are deleted, the oldest first, until all take no more than this, unless
+        /// they are kept; 0 or null: never.
+        keep_mb: Option<u32> = None, 0..=100_000_000 "MB";
+        /// What the robot is to do, in words for who learns from it: `language_instruction` of each
+        /// episode's first step; empty: nobody says.
+        #[schemars(length(max = 500))]
+        task: String = String::new();
     }
 }
 

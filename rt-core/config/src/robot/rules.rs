@@ -234,6 +234,17 @@ impl Rules<'_> {
         }
     }
 
+    fn episodes(&mut self) {
+        let logger = &self.robot.rlds_logger;
+        let (keep_mb, max_mb) = (logger.keep_mb.unwrap_or(0), logger.episode_max_mb.unwrap_or(0));
+        if keep_mb > 0 {
+            self.at_least("rlds_logger.keep_mb", keep_mb, max_mb, "rlds_logger.episode_max_mb");
+        }
+        if logger.task.chars().any(char::is_control) {
+            self.refuse("rlds_logger.task", "one line of text", "a control character");
+        }
+    }
+
     fn pilot_and_logger(&mut self) {
         let (pilot, timeouts) = (&self.robot.pilot, &self.robot.timeouts);
         let command_period_ms = 1000 / pilot.rate_hz;
@@ -250,6 +261,7 @@ impl Rules<'_> {
         if self.robot.rlds_logger.episodes_dir.is_empty() {
             self.refuse("rlds_logger.episodes_dir", "the path of a folder", "an empty text");
         }
+        self.episodes();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The episode of a run, read back from disk and held against our own reader's count.
+//! The episodes of a run, read back from disk and held against our own reader's count.
 //!
 //! The logger says what it wrote; whether that is all there was, only somebody who counted too can
 //! tell. Tests: below.
@@ -12,29 +12,84 @@ use std::path::{Path, PathBuf};
 /// The recorder's own counts, in the episode's folder.
 const NOTE: &str = "episode.json";
 
-/// The newest episode in `episodes_dir`, if there is one with counts in it.
+/// What one episode says of itself.
+struct Told {
+    steps: u64,
+    records: u64,
+    lost: u64,
+    first: u64,
+    last: u64,
+    closing: String,
+}
+
+impl Told {
+    fn by(folder: &Path) -> Option<Self> {
+        let note = fs::read_to_string(folder.join(NOTE)).ok()?;
+        let note: Value = serde_json::from_str(&note).ok()?;
+        let count = |key: &str| note.get(key).and_then(Value::as_u64);
+        Some(Self {
+            steps: count("steps")?,
+            records: count("telemetry_records")?,
+            lost: count("telemetry_lost_ring")?.checked_add(count("telemetry_lost_disk")?)?,
+            first: count("first_sequence")?,
+            last: count("last_sequence")?,
+            closing: note.get("closing").and_then(Value::as_str).unwrap_or("unknown").to_owned(),
+        })
+    }
+
+    /// Whether its end is one that was meant.
+    fn is_ended_well(&self) -> bool {
+        matches!(self.closing.as_str(), "clean" | "cut")
+    }
+}
+
+/// The episodes in `episodes_dir`, as far as there are counts in them; `None` if there are none.
 #[must_use]
 pub fn read(episodes_dir: &Path, logger: Option<Value>) -> Option<Episode> {
     let mut folders: Vec<PathBuf> =
         fs::read_dir(episodes_dir).ok()?.flatten().map(|entry| entry.path()).collect();
     // Their names begin with their dates.
     folders.sort();
-    let path = folders.into_iter().rev().find(|folder| folder.join(NOTE).is_file())?;
-    let note: Value = serde_json::from_str(&fs::read_to_string(path.join(NOTE)).ok()?).ok()?;
-    let count = |key: &str| note.get(key).and_then(Value::as_u64);
+    let mut told: Vec<(PathBuf, Told)> =
+        folders.into_iter().filter_map(|path| Told::by(&path).map(|told| (path, told))).collect();
+    let (newest, last_told) = told.last()?;
+    let path = newest.display().to_string();
+    let closing = match told.iter().find(|(_, told)| !told.is_ended_well()) {
+        Some((_, told)) => told.closing.clone(),
+        None => last_told.closing.clone(),
+    };
+    // Two of the same second may be named in another order than they were recorded.
+    told.sort_by_key(|(_, told)| told.first);
+    let sum = |count: fn(&Told) -> u64| {
+        told.iter().fold(0_u64, |sum, (_, told)| sum.saturating_add(count(told)))
+    };
     Some(Episode {
-        path: path.display().to_string(),
-        steps: count("steps")?,
-        telemetry_records: count("telemetry_records")?,
-        telemetry_lost: count("telemetry_lost_ring")?.checked_add(count("telemetry_lost_disk")?)?,
-        first_sequence: count("first_sequence")?,
-        last_sequence: count("last_sequence")?,
-        closing: note.get("closing").and_then(Value::as_str).unwrap_or("unknown").to_owned(),
+        path,
+        episodes: told.len(),
+        steps: sum(|told| told.steps),
+        telemetry_records: sum(|told| told.records),
+        telemetry_lost: sum(|told| told.lost),
+        first_sequence: told.first().map_or(0, |(_, told)| told.first),
+        last_sequence: told.last().map_or(0, |(_, told)| told.last),
+        spans: spans(told.iter().map(|(_, told)| (told.first, told.last))),
+        closing,
         logger,
     })
 }
 
-/// What is wrong with the episode, in sentences; none if it holds the whole drive.
+/// Joins what follows on each other; in the order of their first sequences.
+fn spans(of_each: impl Iterator<Item = (u64, u64)>) -> Vec<(u64, u64)> {
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for (first, last) in of_each.filter(|(first, _)| *first > 0) {
+        match spans.last_mut() {
+            Some(span) if span.1.saturating_add(1) == first => span.1 = last,
+            _ => spans.push((first, last)),
+        }
+    }
+    spans
+}
+
+/// What is wrong with the episodes, in sentences; none if they hold the whole drive.
 #[must_use]
 pub fn wrongs(episode: &Episode, trace: &Trace) -> Vec<String> {
     let mut wrongs = Vec::new();
@@ -45,14 +100,16 @@ pub fn wrongs(episode: &Episode, trace: &Trace) -> Vec<String> {
             episode.path
         )];
     }
-    if episode.closing != "clean" {
+    if !matches!(episode.closing.as_str(), "clean" | "cut") {
         wrongs.push(format!("the episode was not closed cleanly: {}", episode.closing));
     }
     if episode.telemetry_lost > 0 {
         wrongs.push(format!("the logger lost {} telemetry records", episode.telemetry_lost));
     }
     let (first, last) = (episode.first_sequence, episode.last_sequence);
-    let published = last.saturating_add(1).saturating_sub(first);
+    let published = episode.spans.iter().fold(0_u64, |sum, (first, last)| {
+        sum.saturating_add(last.saturating_add(1).saturating_sub(*first))
+    });
     let accounted = episode.telemetry_records.saturating_add(episode.telemetry_lost);
     if published != accounted {
         wrongs.push(format!(
@@ -74,9 +131,14 @@ pub fn wrongs(episode: &Episode, trace: &Trace) -> Vec<String> {
         .iter()
         .find(|change| change.to == Some(rt_wire::Mode::Arming))
         .unwrap_or(begin);
-    if first > drive_begins.sequence || last < end.sequence.min(last_of_drive(trace)) {
+    let drive_ends = end.sequence.min(last_of_drive(trace));
+    let holds = |(first, last): &(u64, u64)| *first <= drive_begins.sequence && *last >= drive_ends;
+    if !episode.spans.iter().any(holds) {
+        let held: Vec<String> =
+            episode.spans.iter().map(|(first, last)| format!("{first} to {last}")).collect();
         wrongs.push(format!(
-            "the episode holds sequences {first} to {last}, the drive {} to {}",
+            "the episode holds sequences {}, the drive {} to {}",
+            held.join(", "),
             drive_begins.sequence,
             last_of_drive(trace)
         ));
@@ -164,6 +226,29 @@ mod tests {
     #[test]
     fn a_sequence_that_was_never_published_is_found() {
         assert!(wrongs_of(&counts(1901, 0, 200, 2100))[0].contains("saw none after 2000"));
+    }
+
+    #[test]
+    fn a_drive_in_several_episodes_is_whole_if_they_follow_on_each_other_to_the_record() {
+        for (next, expected) in
+            [(1001, None), (1002, Some("1002 to 1700")), (1000, Some("1000 to 1700"))]
+        {
+            let root = note("1", &counts(801, 0, 200, 1000));
+            std::fs::create_dir(root.path().join("2")).expect("a folder");
+            let mut second = counts(1701 - next, 0, next, 1700);
+            second["closing"] = "cut".into();
+            std::fs::write(root.path().join("2/episode.json"), second.to_string())
+                .expect("written");
+            let episode = read(root.path(), None).expect("two episodes");
+            assert_eq!((episode.episodes, episode.steps), (2, 80));
+            let found = wrongs(&episode, &trace());
+            match expected {
+                None => assert_eq!(found, Vec::<String>::new()),
+                Some(words) => {
+                    assert!(found.iter().any(|found| found.contains(words)), "{found:?}")
+                }
+            }
+        }
     }
 
     #[test]

@@ -231,11 +231,13 @@ pub struct PlantFigures {
     pub seed: u64,
 }
 
-/// What the logger wrote.
+/// What the logger wrote: one episode, or all that it made of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Episode {
-    /// Folder of the episode.
+    /// Folder of the newest.
     pub path: String,
+    /// How many there are; the counts below are of all of them.
+    pub episodes: usize,
     /// Steps derived from the recording.
     pub steps: u64,
     /// Telemetry records written.
@@ -246,7 +248,10 @@ pub struct Episode {
     pub first_sequence: u64,
     /// Sequence of the last record in it.
     pub last_sequence: u64,
-    /// How it was closed.
+    /// First and last sequence of what is recorded without a break.
+    #[serde(skip)]
+    pub spans: Vec<(u64, u64)>,
+    /// How it was closed; of several, the first that was neither closed cleanly nor cut.
     pub closing: String,
     /// The logger's own last line, whole.
     pub logger: Option<Value>,

@@ -278,6 +278,10 @@ fn record(out: &mut Text, report: &Report) {
         None => out.row("episode", "none"),
         Some(episode) => {
             out.row("episode", &episode.path);
+            if episode.episodes > 1 {
+                let others = episode.episodes - 1;
+                out.row("", &format!("and {others} before it, in the same folder"));
+            }
             out.row(
                 "",
                 &format!(

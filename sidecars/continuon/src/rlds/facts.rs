@@ -23,6 +23,8 @@ const DEPTH_MAX: u32 = 8;
 pub(super) enum State {
     /// Closed in order.
     Whole,
+    /// It was ended in order while the loop went on: what it shows went on too.
+    Cut,
     /// Its loop died; the episode was closed in order.
     LoopLost,
     /// The disk refused; what came before is there.
@@ -42,6 +44,7 @@ impl State {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Whole => "whole",
+            Self::Cut => "whole, cut",
             Self::LoopLost => "loop lost",
             Self::DiskFailed => "disk failed",
             Self::Recovered => "recovered",
@@ -74,6 +77,7 @@ impl Facts {
         let recording = rlds::recording_path(episode);
         let state = match note.as_ref().map(|note| note.closing) {
             Some(Closing::Clean) => State::Whole,
+            Some(Closing::Cut) => State::Cut,
             Some(Closing::LoopLost) => State::LoopLost,
             Some(Closing::DiskFailed) => State::DiskFailed,
             Some(Closing::Recovered) => State::Recovered,

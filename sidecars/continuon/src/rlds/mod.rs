@@ -9,6 +9,7 @@ mod facts;
 mod fsck;
 mod import;
 mod info;
+mod keep;
 mod ls;
 mod play;
 mod plot;
@@ -51,6 +52,9 @@ pub enum RldsCommand {
     /// One step in words, and its picture.
     #[command(after_help = show::EXAMPLES)]
     Show(show::ShowArgs),
+    /// Mark episodes that are never to be rotated away, or take the mark off.
+    #[command(after_help = keep::EXAMPLES)]
+    Keep(keep::KeepArgs),
     /// Say whether episodes are what the RLDS contract wants: one line a fault, with file, line, step
     /// and field.
     #[command(after_help = validate::EXAMPLES)]
@@ -71,6 +75,7 @@ pub fn command(command: &RldsCommand, json: bool) -> Result<Exit, Failure> {
         RldsCommand::Play(args) => play::command(args, json),
         RldsCommand::Plot(args) => plot::command(args, json),
         RldsCommand::Show(args) => show::command(args, json),
+        RldsCommand::Keep(args) => keep::command(args, json),
         RldsCommand::Validate(args) => validate::command(args, json),
     }
 }

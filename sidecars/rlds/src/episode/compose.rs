@@ -61,6 +61,7 @@ pub(crate) fn note(
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
         closing,
+        begun: about.begun.clone(),
         reason: reason.to_owned(),
         telemetry_records: stored.telemetry,
         telemetry_lost_ring: tally.telemetry_lapped,
@@ -88,28 +89,39 @@ pub(crate) fn note(
 
 /// `metadata.json`.
 pub(crate) fn metadata(about: &About, note: &EpisodeNote, by_hand: bool) -> Metadata {
-    let xr_mode = XrMode::Workstation;
-    let control_role =
-        if by_hand { ControlRole::HumanTeleop } else { ControlRole::HumanSupervisor };
+    let xr_mode = about.xr_mode.unwrap_or(XrMode::Workstation);
+    let shown = if by_hand { ControlRole::HumanTeleop } else { ControlRole::HumanSupervisor };
+    let control_role = about.control_role.unwrap_or(shown);
     let lost = note.telemetry_lost_ring.saturating_add(note.telemetry_lost_disk);
     let first_at = match note.first_mono_ns {
         0 => about.start_mono_ns,
         first => MonoNs(first),
     };
     let duration_ns = MonoNs(note.last_mono_ns).since(first_at);
+    let mut tags = vec![
+        format!("continuon.xr_mode:{}", xr_mode.name()),
+        format!("continuon.control_role:{}", control_role.name()),
+        format!("continuon.environment_id:{}", about.environment_id),
+        format!("continuon.closing:{}", note.closing.name()),
+        format!("continuon.steps:{}", note.steps),
+        format!("continuon.telemetry_records:{}", note.telemetry_records),
+        format!("continuon.telemetry_lost:{lost}"),
+    ];
+    // The strict contract has no key for them.
+    let ended = match note.closing {
+        Closing::Clean | Closing::Cut => note.reason.as_str(),
+        Closing::Open | Closing::LoopLost | Closing::DiskFailed | Closing::Recovered => "",
+    };
+    for (name, word) in [("begun", note.begun.as_str()), ("ended", ended)] {
+        if !word.is_empty() {
+            tags.push(format!("continuon.{name}:{word}"));
+        }
+    }
     Metadata {
         xr_mode,
         control_role,
         environment_id: about.environment_id.clone(),
-        tags: vec![
-            format!("continuon.xr_mode:{}", xr_mode.name()),
-            format!("continuon.control_role:{}", control_role.name()),
-            format!("continuon.environment_id:{}", about.environment_id),
-            format!("continuon.closing:{}", note.closing.name()),
-            format!("continuon.steps:{}", note.steps),
-            format!("continuon.telemetry_records:{}", note.telemetry_records),
-            format!("continuon.telemetry_lost:{lost}"),
-        ],
+        tags,
         software: Software {
             xr_app: "none".to_owned(),
             continuonbrain_os: concat!("continuon ", env!("CARGO_PKG_VERSION")).to_owned(),

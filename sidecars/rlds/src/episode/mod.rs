@@ -170,6 +170,12 @@ impl<C: Commit> EpisodeWriter<C> {
         self.commit.standing().is_whole
     }
 
+    /// Steps so far, whether the disk has them or not.
+    #[must_use]
+    pub fn steps_made(&self) -> u64 {
+        self.steps.made()
+    }
+
     /// How far the disk is.
     #[must_use]
     pub fn standing(&self) -> Standing {

@@ -95,7 +95,7 @@ pub(super) fn tag_may_stand(tag: &str) -> bool {
         "continuon.xr_mode" => may_stand("metadata.xr_mode", value),
         "continuon.control_role" => may_stand("metadata.control_role", value),
         "continuon.closing" => {
-            matches!(value, "open" | "clean" | "loop_lost" | "disk_failed" | "recovered")
+            matches!(value, "open" | "clean" | "cut" | "loop_lost" | "disk_failed" | "recovered")
         }
         "continuon.steps" | "continuon.telemetry_records" | "continuon.telemetry_lost" => {
             value.len() <= 20 && value.chars().all(|c| c.is_ascii_digit())
