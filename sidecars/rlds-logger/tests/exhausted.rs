@@ -112,8 +112,18 @@ fn full_file_system_is_told_counted_and_leaves_a_closed_episode() {
     assert_eq!(note.telemetry_lost_ring, 0);
     assert!(note.telemetry_records + 2 * BURST > full_at - BURST, "the last good batch is kept");
     assert!(!episode.join("blobs/reserve").exists(), "the reserve is for the end");
+    assert_eq!(errors(&episode), [], "as it is, on the full disk");
+    // Steps that found no room, and the one held back for the next, follow from the recording.
+    let findings = fsck::check(&episode).unwrap().findings;
+    let is_derived = |finding: &fsck::Finding| !finding.file.ends_with("recording.mcap");
+    assert!(findings.iter().all(is_derived), "{findings:?}");
+    disk.make_room(16 << 10);
+    fsck::repair(&episode).unwrap();
     assert_eq!(fsck::check(&episode).unwrap().findings, []);
     assert_eq!(errors(&episode), []);
+    let again = self::note(&episode);
+    assert_eq!((again.closing, again.telemetry_records), (note.closing, note.telemetry_records));
+    assert_eq!(again.telemetry_lost_disk, note.telemetry_lost_disk);
 }
 
 #[test]
@@ -136,7 +146,7 @@ fn file_system_that_is_full_from_the_beginning_is_named() {
 #[test]
 fn every_limit_of_descriptors_is_enough_or_named() {
     let (mut enough, mut refused) = (0, 0);
-    for limit in (4..40).step_by(1) {
+    for limit in 4..40 {
         let dir = tempfile::tempdir().unwrap();
         let episodes = dir.path().join("episodes");
         let mut the_loop = TestLoop::start(dir.path());
@@ -179,9 +189,9 @@ fn publish_all(the_loop: &mut TestLoop, to: u64) {
     (1..=to).for_each(|n| the_loop.telemetry.publish(&noisy(n)));
 }
 
-/// None is left that it could open: not even for its last word. It says so; nothing is lost.
+/// None is left that it could open while it records: what it gives back is enough for its last word.
 #[test]
-fn descriptors_that_are_gone_at_the_end_cost_no_record() {
+fn descriptors_that_run_out_while_it_records_cost_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let episodes = dir.path().join("episodes");
     let mut the_loop = TestLoop::start(dir.path());
@@ -193,29 +203,28 @@ fn descriptors_that_are_gone_at_the_end_cost_no_record() {
         .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
         .collect();
     let free = (0..).find(|fd| !open.contains(fd)).unwrap();
-    let limit = Command::new("prlimit")
+    let limited = Command::new("prlimit")
         .arg(format!("--pid={}", child.id()))
         .arg(format!("--nofile={free}:{free}"))
         .status();
-    if !limit.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no prlimit here");
-    }
+    let is_limited = limited.is_ok_and(|status| status.success());
     publish(&mut the_loop, 1001, 3000);
     the_loop.say_ended();
     let output = child.wait_with_output().unwrap();
     the_loop.end();
+    if !is_limited {
+        eprintln!("SKIPPED: no prlimit here");
+        return;
+    }
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("Too many open files"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
     let result = result(&output);
     assert_eq!(
         (&result["telemetry_records"], &result["telemetry_lost"]),
         (&3000.into(), &0.into())
     );
     let episode = PathBuf::from(result["episode"].as_str().unwrap());
-    assert_eq!(note(&episode).closing, Closing::Open, "it could not say that it ended");
-    fsck::repair(&episode).unwrap();
-    assert_eq!(note(&episode).telemetry_records, 3000);
+    assert_eq!(note(&episode).closing, Closing::Clean);
     assert_eq!(fsck::check(&episode).unwrap().findings, []);
     assert_eq!(errors(&episode), []);
 }

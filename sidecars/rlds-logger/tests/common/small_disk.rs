@@ -1,5 +1,7 @@
 //! A real file system that is soon full: a tmpfs of its own, for whoever may mount one.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::path::Path;
 use std::process::Command;
 
@@ -29,6 +31,13 @@ impl SmallDisk {
                 None
             }
         }
+    }
+
+    /// Makes it larger, as somebody who removes files does.
+    pub(crate) fn make_room(&self, kib: u32) {
+        let options = format!("remount,size={kib}k");
+        let made = Command::new("mount").args(["-o", &options]).arg(self.path()).status();
+        assert!(made.is_ok_and(|status| status.success()), "it stays as small as it was");
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -86,8 +86,13 @@ pub(crate) fn note(
     }
 }
 
-/// `metadata.json`.
-pub(crate) fn metadata(about: &About, note: &EpisodeNote, by_hand: bool) -> Metadata {
+/// `metadata.json`; the episode lasts `until` its last record that is stored, whatever came after.
+pub(crate) fn metadata(
+    about: &About,
+    note: &EpisodeNote,
+    until: MonoNs,
+    by_hand: bool,
+) -> Metadata {
     let xr_mode = XrMode::Workstation;
     let control_role =
         if by_hand { ControlRole::HumanTeleop } else { ControlRole::HumanSupervisor };
@@ -96,7 +101,7 @@ pub(crate) fn metadata(about: &About, note: &EpisodeNote, by_hand: bool) -> Meta
         0 => about.start_mono_ns,
         first => MonoNs(first),
     };
-    let duration_ns = MonoNs(note.last_mono_ns).since(first_at);
+    let duration_ns = until.since(first_at);
     Metadata {
         xr_mode,
         control_role,
