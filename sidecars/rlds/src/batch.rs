@@ -93,7 +93,7 @@ impl Sequence {
         }
         let missing = batch.index - self.next;
         self.recording = Some(expected);
-        self.next = batch.index + 1;
+        self.next = batch.index.saturating_add(1);
         Ok(missing)
     }
 

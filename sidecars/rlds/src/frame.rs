@@ -57,23 +57,51 @@ impl Frame {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn decode(sequence: u32, mono_ns: MonoNs, message: &[u8]) -> Result<Self, String> {
-        let (mut rest, mut jpeg, mut frame_id, mut format) = (message, None, "", "");
+        let image = Image::take(message)?;
+        image.is_jpeg()?;
+        let frame_id = image.frame_id.to_owned();
+        let frame = Self::new(u64::from(sequence), mono_ns, frame_id, image.data.to_vec());
+        frame.ok_or_else(|| "an image that is no whole JPEG".to_owned())
+    }
+}
+
+/// A message as it lies there, whatever its picture is.
+pub(crate) struct Image<'a> {
+    pub(crate) frame_id: &'a str,
+    format: &'a str,
+    /// The picture.
+    pub(crate) data: &'a [u8],
+}
+
+impl<'a> Image<'a> {
+    /// Its parts.
+    ///
+    /// # Errors
+    /// It is no such message.
+    pub(crate) fn take(message: &'a [u8]) -> Result<Self, String> {
+        let (mut rest, mut image) = (message, Self { frame_id: "", format: "", data: &[] });
         while !rest.is_empty() {
             let (number, value) = take_field(&mut rest).ok_or("an image that ends in a field")?;
             let text = || std::str::from_utf8(value).map_err(|error| format!("an image: {error}"));
             match number {
-                2 => jpeg = Some(value),
-                3 => format = text()?,
-                4 => frame_id = text()?,
+                2 => image.data = value,
+                3 => image.format = text()?,
+                4 => image.frame_id = text()?,
                 _ => {}
             }
         }
-        if format != "jpeg" {
-            return Err(format!("an image of format `{format}`, expected `jpeg`"));
+        Ok(image)
+    }
+
+    /// Whether it says that it is one.
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub(crate) fn is_jpeg(&self) -> Result<(), String> {
+        if self.format == "jpeg" {
+            return Ok(());
         }
-        let jpeg = jpeg.unwrap_or_default().to_vec();
-        let frame = Self::new(u64::from(sequence), mono_ns, frame_id.to_owned(), jpeg);
-        frame.ok_or_else(|| "an image that is no whole JPEG".to_owned())
+        Err(format!("an image of format `{}`, expected `jpeg`", self.format))
     }
 }
 

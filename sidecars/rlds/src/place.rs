@@ -5,6 +5,7 @@
 //! Write into an episode that is already there. Shown by: tests/episode.rs, and the crash images of
 //! the tests crate.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -113,6 +114,25 @@ pub(crate) fn open_files<F: FileSystem>(files: &F, path: &Path) -> io::Result<Fi
         steps: files.create(&path.join(STEPS))?,
         reserve,
     })
+}
+
+/// Takes back what [`make_directory`] and [`open_files`] made, as far as they came. By name: to look
+/// what is there would take a descriptor, and none may be left.
+pub(crate) fn remove_new(path: &Path) -> io::Result<()> {
+    let gone = |removed: io::Result<()>| match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    let (metadata, note) = (path.join(METADATA), path.join(NOTE));
+    let files = [path.join(RECORDING), path.join(STEPS), path.join(RESERVE)];
+    let files = files.into_iter().chain([beside(&metadata), beside(&note), metadata, note]);
+    for file in files {
+        gone(fs::remove_file(file))?;
+    }
+    for folder in ["blobs", STEPS_DIR] {
+        gone(fs::remove_dir(path.join(folder)))?;
+    }
+    fs::remove_dir(path)
 }
 
 /// The names of a new episode, from its files up to itself.

@@ -19,7 +19,7 @@ use crate::batch::{Batch, Sequence};
 use crate::channels::{BATCH_SCHEMA, EVENT_SCHEMA, JSON_SCHEMA, LOSS_SCHEMA};
 use crate::container::{FRAME_BYTES, RECORD_BYTES_MAX, chunk, op, take};
 use crate::event::Event;
-use crate::frame::{self, Frame};
+use crate::frame::{self, Frame, Image};
 use crate::layout::{LayoutIn, SCHEMA_ENCODING, hash_text};
 use crate::recording::{ABOUT_NAME, LOG_TABLE_NAME, Loss, ROBOT_FILE_NAME};
 use crate::repair_mark;
@@ -123,6 +123,18 @@ pub enum ReadError {
     },
 }
 
+/// A picture that was recorded: what it is said to be, and its bytes, which may be no picture.
+pub(crate) struct Picture {
+    pub(crate) sequence: u32,
+    pub(crate) mono_ns: MonoNs,
+    pub(crate) frame_id: String,
+    /// The JPEG, or what stands there instead.
+    pub(crate) jpeg: Result<Vec<u8>, String>,
+}
+
+/// Takes from a message what is wanted of it, if that is what its channel holds.
+type Parse<T> = fn(Option<ChannelKind>, &take::Message<'_>) -> Result<Option<T>, String>;
+
 /// What the messages of a channel are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ChannelKind {
@@ -161,6 +173,8 @@ pub struct RecordingReader<R = BufReader<File>> {
     sizes: Sizes,
     /// Whether the iterator has handed out an error: what follows it is not asked for again.
     has_failed: bool,
+    /// Whether all but the pictures is passed over, also what another build recorded.
+    is_for_pictures: bool,
 }
 
 impl RecordingReader {
@@ -169,10 +183,20 @@ impl RecordingReader {
     /// # Errors
     /// [`ReadError`]: no such file, not MCAP, or made by another build.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
+        Self::open_for(path, false)
+    }
+
+    /// As [`open`](Self::open), for [`next_picture`](Self::next_picture) alone: their layout is not
+    /// ours to change, so that the recording may be of any build.
+    pub(crate) fn open_for_pictures(path: &Path) -> Result<Self, ReadError> {
+        Self::open_for(path, true)
+    }
+
+    fn open_for(path: &Path, is_for_pictures: bool) -> Result<Self, ReadError> {
         let name = path.display().to_string();
         let file =
             File::open(path).map_err(|source| ReadError::Io { path: name.clone(), source })?;
-        Self::new(name, BufReader::with_capacity(1 << 18, file))
+        Self::begin(name, BufReader::with_capacity(1 << 18, file), is_for_pictures)
     }
 }
 
@@ -182,6 +206,10 @@ impl<R: Read> RecordingReader<R> {
     /// # Errors
     /// As [`RecordingReader::open`].
     pub fn new(name: impl Into<String>, input: R) -> Result<Self, ReadError> {
+        Self::begin(name, input, false)
+    }
+
+    fn begin(name: impl Into<String>, input: R, is_for_pictures: bool) -> Result<Self, ReadError> {
         let mut reader = Self {
             path: name.into(),
             input,
@@ -201,6 +229,7 @@ impl<R: Read> RecordingReader<R> {
             damage: Vec::new(),
             sizes: Sizes::default(),
             has_failed: false,
+            is_for_pictures,
         };
         let mut magic = Vec::new();
         reader.fill(&mut magic, mcap::MAGIC.len())?;
@@ -211,7 +240,7 @@ impl<R: Read> RecordingReader<R> {
         // The first chunk holds the channels and nothing else; before it: metadata and attachment.
         while reader.tail == Tail::Unread && reader.channels.is_empty() {
             reader.next_frame()?;
-            if let Some(entry) = reader.next_in_chunk()? {
+            if let Some(entry) = reader.next_in_chunk(parse_message)? {
                 return Err(reader.content(format!("{entry:?} before its channel")));
             }
         }
@@ -258,8 +287,17 @@ impl<R: Read> RecordingReader<R> {
     /// # Errors
     /// [`ReadError`] if the file cannot be read, or a record that was written whole makes no sense.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
+        self.next_by(parse_message)
+    }
+
+    /// The next picture, whole or not.
+    pub(crate) fn next_picture(&mut self) -> Result<Option<Picture>, ReadError> {
+        self.next_by(parse_picture)
+    }
+
+    fn next_by<T>(&mut self, parse: Parse<T>) -> Result<Option<T>, ReadError> {
         loop {
-            if let Some(entry) = self.next_in_chunk()? {
+            if let Some(entry) = self.next_in_chunk(parse)? {
                 return Ok(Some(entry));
             }
             if self.tail != Tail::Unread {
@@ -375,8 +413,8 @@ impl<R: Read> RecordingReader<R> {
         opened
     }
 
-    /// The next entry of the chunk that is open.
-    fn next_in_chunk(&mut self) -> Result<Option<Entry>, ReadError> {
+    /// What `parse` makes of the next message of the chunk that is open.
+    fn next_in_chunk<T>(&mut self, parse: Parse<T>) -> Result<Option<T>, ReadError> {
         while self.plain_at < self.plain.len() {
             let rest = &self.plain[self.plain_at..];
             let Some((opcode, end)) = chunk::next_record(rest) else {
@@ -389,7 +427,7 @@ impl<R: Read> RecordingReader<R> {
                     let message = take::message(body).ok_or_else(|| wrong("message"))?;
                     let kind = self.channels.get(&message.channel).copied();
                     self.sizes.message(message.channel, message.data.len());
-                    parse_message(kind, &message).map_err(|found| self.content(found))?
+                    parse(kind, &message).map_err(|found| self.content(found))?
                 }
                 op::SCHEMA => {
                     let (id, name, encoding, data) =
@@ -423,6 +461,8 @@ impl<R: Read> RecordingReader<R> {
         data: &[u8],
     ) -> Result<ChannelKind, ReadError> {
         match (encoding, name) {
+            (frame::ENCODING, frame::SCHEMA) => Ok(ChannelKind::Frame),
+            _ if self.is_for_pictures => Ok(ChannelKind::Other),
             (SCHEMA_ENCODING, Telemetry::NAME) => {
                 self.check_layout::<Telemetry>(data)?;
                 Ok(ChannelKind::Telemetry)
@@ -438,7 +478,6 @@ impl<R: Read> RecordingReader<R> {
             (JSON_SCHEMA, LOSS_SCHEMA) => Ok(ChannelKind::Loss),
             (JSON_SCHEMA, EVENT_SCHEMA) => Ok(ChannelKind::Event),
             (JSON_SCHEMA, BATCH_SCHEMA) => Ok(ChannelKind::Other),
-            (frame::ENCODING, frame::SCHEMA) => Ok(ChannelKind::Frame),
             _ => Ok(ChannelKind::Other),
         }
     }
@@ -526,6 +565,20 @@ fn parse_message(
         Some(ChannelKind::Other) => Ok(None),
         None => Err("a message of an unknown channel".to_owned()),
     }
+}
+
+fn parse_picture(
+    kind: Option<ChannelKind>,
+    message: &take::Message<'_>,
+) -> Result<Option<Picture>, String> {
+    if kind != Some(ChannelKind::Frame) {
+        return Ok(None);
+    }
+    let (sequence, mono_ns) = (message.sequence, MonoNs(message.at_ns));
+    let image = Image::take(message.data);
+    let frame_id = image.as_ref().map(|image| image.frame_id.to_owned()).unwrap_or_default();
+    let jpeg = image.and_then(|image| image.is_jpeg().map(|()| image.data.to_vec()));
+    Ok(Some(Picture { sequence, mono_ns, frame_id, jpeg }))
 }
 
 fn json<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, String> {

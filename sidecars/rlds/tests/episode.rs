@@ -5,7 +5,8 @@ mod common;
 use common::{Disk, ROBOT_JSON, SmallDisks, about, cycle, keyframe};
 use rlds::schema::{ControlRole, Metadata, Step};
 use rlds::{
-    Closing, Entry, EpisodeNote, EpisodeWriter, RecordingReader, Steps, Summary, Tail, episode_id,
+    Closing, Commit, Committer, Ending, Entry, EpisodeNote, EpisodeWriter, Portion,
+    RecordingReader, Standing, Steps, Summary, Tail, episode_id,
 };
 use rt_wire::{MonoNs, Source};
 use std::fs;
@@ -233,6 +234,55 @@ fn full_disk_keeps_every_whole_chunk_and_counts_every_record_after_it() {
         let derived = derived(&recording, is_terminal);
         assert!(steps == derived[..steps.len()], "no step without its records");
     }
+}
+
+/// A disk that stalled until the end: everything comes to it in one breath.
+struct AtOnce {
+    inner: Committer<SmallDisks>,
+    held: Vec<Portion>,
+}
+
+impl Commit for AtOnce {
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn commit(&mut self, portion: Portion) {
+        self.held.push(portion);
+    }
+
+    fn standing(&self) -> Standing {
+        self.inner.standing()
+    }
+
+    fn finish(mut self, last: Option<Portion>, ending: Ending) -> Summary {
+        self.held.extend(last);
+        self.inner.commit_all(self.held);
+        self.inner.finish(None, ending)
+    }
+}
+
+#[test]
+fn disk_that_fills_in_one_breath_keeps_the_steps_of_what_it_stored() {
+    let (_, whole, _) = record_on_disks(usize::MAX, usize::MAX);
+    let dir = tempfile::tempdir().unwrap();
+    let recording = Disk::new(whole.len() * 6 / 10);
+    let disks = SmallDisks { recording: recording.clone(), steps: Disk::new(usize::MAX) };
+    let steps = disks.steps.clone();
+    let episode = EpisodeWriter::create_in(disks, dir.path(), about(), ROBOT_JSON).unwrap();
+    let at_once = |inner| Ok::<_, std::convert::Infallible>(AtOnce { inner, held: Vec::new() });
+    let mut episode = episode.try_map_commit(at_once).unwrap();
+    (1..=2000).for_each(|n| episode.telemetry(n, &cycle(n)));
+    let summary = episode.finish(Closing::Clean, "");
+    assert_eq!(summary.note.closing, Closing::DiskFailed);
+    assert!(summary.note.telemetry_records > 500, "{:?}", summary.note);
+    let steps = lines(&steps.content());
+    let derived = derived(&recording.content(), false);
+    // The last is held back until it is known whether another follows.
+    assert_eq!(steps, derived[..derived.len() - 1]);
+    assert_eq!(summary.note.steps, steps.len() as u64);
+    let duration_ms = i64::try_from(summary.note.telemetry_records).unwrap() - 1;
+    assert_eq!(metadata_of(&summary.path).duration_ms, duration_ms, "of what is stored");
 }
 
 #[test]

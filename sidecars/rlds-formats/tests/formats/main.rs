@@ -6,6 +6,7 @@ mod common;
 mod dir;
 mod example;
 mod framing;
+mod fuzz_seeds;
 mod import;
 mod lerobot;
 mod recording;

@@ -11,6 +11,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use rt_wire::MonoNs;
+
 use crate::about::About;
 use crate::episode::compose::{Tally, metadata, note};
 use crate::episode::minus;
@@ -24,6 +26,8 @@ pub struct Portion {
     pub(crate) piece: Piece,
     pub(crate) steps: Vec<u8>,
     pub(crate) steps_count: u64,
+    /// Time of the last telemetry record so far.
+    pub(crate) last_mono_ns: u64,
 }
 
 impl Portion {
@@ -99,6 +103,9 @@ pub struct Committer<F: FileSystem = crate::HostFiles> {
     reserve: Option<F::File>,
     handed: Counts,
     stored: Counts,
+    /// Times of the last telemetry records that are written, and stored.
+    written_until_ns: u64,
+    stored_until_ns: u64,
     steps_stored: u64,
     bytes: u64,
     failure: Option<String>,
@@ -118,6 +125,8 @@ impl<F: FileSystem> Committer<F> {
             reserve: Some(opened.reserve),
             handed: Counts::default(),
             stored: Counts::default(),
+            written_until_ns: 0,
+            stored_until_ns: 0,
             steps_stored: 0,
             bytes: 0,
             failure: None,
@@ -149,6 +158,7 @@ impl<F: FileSystem> Committer<F> {
     }
 
     fn write(&mut self, mut portion: Portion) {
+        let before = self.handed;
         self.handed.add(portion.piece.counts);
         let Some(recording) = &mut self.recording else {
             return;
@@ -159,9 +169,15 @@ impl<F: FileSystem> Committer<F> {
             if let Some(recording) = self.recording.take() {
                 self.stored = recording.salvage();
             }
+            // What came before it in the same breath is stored: its steps belong to it.
+            if self.stored == before {
+                self.stored_until_ns = self.written_until_ns;
+                self.write_steps();
+            }
             return;
         }
         self.bytes = self.bytes.saturating_add(portion.piece.bytes.len() as u64);
+        self.written_until_ns = portion.last_mono_ns;
         self.waiting.append(&mut portion.steps);
         self.waiting_count = self.waiting_count.saturating_add(portion.steps_count);
     }
@@ -181,6 +197,7 @@ impl<F: FileSystem> Committer<F> {
             return;
         }
         self.stored = recording.stored();
+        self.stored_until_ns = self.written_until_ns;
         self.write_steps();
     }
 
@@ -235,7 +252,8 @@ impl<F: FileSystem> Committer<F> {
 
     fn write_notes(&self, tally: &Tally, closing: Closing, reason: &str) -> io::Result<()> {
         let note = note(&self.path, &self.about, tally, &self.standing(), closing, reason);
-        let metadata = metadata(&self.about, &note, tally.teleop_cycles > 0);
+        let until = MonoNs(self.stored_until_ns);
+        let metadata = metadata(&self.about, &note, until, tally.teleop_cycles > 0);
         replace(&self.files, &self.path.join(METADATA), &json_text(&metadata)?)?;
         replace(&self.files, &self.path.join(NOTE), &json_text(&note)?)
     }

@@ -87,8 +87,13 @@ pub(crate) fn note(
     }
 }
 
-/// `metadata.json`.
-pub(crate) fn metadata(about: &About, note: &EpisodeNote, by_hand: bool) -> Metadata {
+/// `metadata.json`; the episode lasts `until` its last record that is stored, whatever came after.
+pub(crate) fn metadata(
+    about: &About,
+    note: &EpisodeNote,
+    until: MonoNs,
+    by_hand: bool,
+) -> Metadata {
     let xr_mode = about.xr_mode.unwrap_or(XrMode::Workstation);
     let shown = if by_hand { ControlRole::HumanTeleop } else { ControlRole::HumanSupervisor };
     let control_role = about.control_role.unwrap_or(shown);
@@ -97,7 +102,7 @@ pub(crate) fn metadata(about: &About, note: &EpisodeNote, by_hand: bool) -> Meta
         0 => about.start_mono_ns,
         first => MonoNs(first),
     };
-    let duration_ns = MonoNs(note.last_mono_ns).since(first_at);
+    let duration_ns = until.since(first_at);
     let mut tags = vec![
         format!("continuon.xr_mode:{}", xr_mode.name()),
         format!("continuon.control_role:{}", control_role.name()),

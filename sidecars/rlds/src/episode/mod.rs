@@ -14,7 +14,6 @@
 mod commit;
 mod compose;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +28,7 @@ use crate::channels::{frames_topic, topic_name};
 use crate::event::{Event, Events};
 use crate::frame::Frame;
 use crate::note::{Closing, EpisodeNote, Summary};
-use crate::place::{make_directory, open_files, sync_names};
+use crate::place::{make_directory, open_files, remove_new, sync_names};
 use crate::recording::{Attached, Counts, Loss, RecordingBuilder, RecordingError};
 use crate::schema::Step;
 use crate::steps::{Steps, StepsError};
@@ -49,6 +48,8 @@ pub struct EpisodeWriter<C: Commit = Committer<HostFiles>> {
     /// Steps whose records are not yet handed over.
     step_lines: Vec<u8>,
     step_lines_count: u64,
+    /// Time of the last telemetry record that was put into a chunk.
+    taken_until_ns: u64,
     tally: Tally,
     /// Losses to be told with the next record.
     pending_loss: [u64; SOURCES],
@@ -71,7 +72,7 @@ impl EpisodeWriter {
         let path = make_directory(&HostFiles, episodes_dir, &about)?;
         Self::open(HostFiles, path.clone(), about, attached.into()).map_err(|error| {
             let named = io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-            match fs::remove_dir_all(&path) {
+            match remove_new(&path) {
                 Ok(()) => named,
                 Err(left) => {
                     io::Error::new(error.kind(), format!("{named} (and it is still there: {left})"))
@@ -111,6 +112,7 @@ impl<F: FileSystem> EpisodeWriter<Committer<F>> {
             events: Events::default(),
             step_lines: Vec::new(),
             step_lines_count: 0,
+            taken_until_ns: 0,
             tally: Tally::default(),
             pending_loss: [0; SOURCES],
             commit,
@@ -139,6 +141,7 @@ impl<C: Commit> EpisodeWriter<C> {
             events: self.events,
             step_lines: self.step_lines,
             step_lines_count: self.step_lines_count,
+            taken_until_ns: self.taken_until_ns,
             tally: self.tally,
             pending_loss: self.pending_loss,
             commit: make(self.commit)?,
@@ -209,6 +212,7 @@ impl<C: Commit> EpisodeWriter<C> {
         self.events.push(record, |event| tell_event(recording, record.mono_ns, event));
         recording.telemetry(sequence, record);
         let at = record.mono_ns;
+        self.taken_until_ns = at.0;
         let (lines, count) = (&mut self.step_lines, &mut self.step_lines_count);
         self.steps.push(record, |step| {
             recording.step(at, *count, step);
@@ -335,8 +339,9 @@ impl<C: Commit> EpisodeWriter<C> {
         let sealed = self.recording.seal();
         let steps = std::mem::take(&mut self.step_lines);
         let steps_count = std::mem::take(&mut self.step_lines_count);
+        let last_mono_ns = self.taken_until_ns;
         match sealed {
-            Ok(piece) => piece.map(|piece| Portion { piece, steps, steps_count }),
+            Ok(piece) => piece.map(|piece| Portion { piece, steps, steps_count, last_mono_ns }),
             Err(_) => {
                 // Memory into memory: it does not fail, and were it to, nothing is lost uncounted.
                 self.tally.not_taken.add(counts);

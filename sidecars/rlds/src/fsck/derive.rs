@@ -102,8 +102,10 @@ impl Derived {
             _ => record.sequence.saturating_sub(next),
         };
         self.steps.lost(missing.max(told));
-        self.tally.telemetry_lapped += told;
-        self.tally.not_taken.telemetry += missing.saturating_sub(told);
+        self.tally.telemetry_lapped = self.tally.telemetry_lapped.saturating_add(told);
+        let missing = missing.saturating_sub(told);
+        let not_taken = &mut self.tally.not_taken.telemetry;
+        *not_taken = not_taken.saturating_add(missing);
         self.tally.seen(record.sequence, record.mono_ns);
         let (lines, count) = (&mut self.lines, &mut self.steps_count);
         self.steps.push(record, |step| append_line(lines, count, step));
@@ -113,21 +115,25 @@ impl Derived {
         self.stored.losses += 1;
         let [telemetry, keyframes, log, frames] = &self.topics;
         let tally = &mut self.tally;
-        if loss.topic == *telemetry {
-            self.told += loss.lost;
+        let count = if loss.topic == *telemetry {
+            &mut self.told
         } else if loss.topic == *keyframes {
-            tally.keyframes_lapped += loss.lost;
+            &mut tally.keyframes_lapped
         } else if loss.topic == *log {
-            tally.log_lapped += loss.lost;
+            &mut tally.log_lapped
         } else if loss.topic == *frames {
-            tally.frames_lost += loss.lost;
-        }
+            &mut tally.frames_lost
+        } else {
+            return;
+        };
+        *count = count.saturating_add(loss.lost);
     }
 
     /// The last step, and the end of the counts.
     pub(crate) fn finish(&mut self, closing: Closing) {
         // A loss at the very end has no record after it.
-        self.tally.telemetry_lapped += std::mem::take(&mut self.told);
+        let told = std::mem::take(&mut self.told);
+        self.tally.telemetry_lapped = self.tally.telemetry_lapped.saturating_add(told);
         let (lines, count) = (&mut self.lines, &mut self.steps_count);
         self.steps.finish(closing.is_terminal(), |step| append_line(lines, count, step));
         self.tally.steps_skipped = self.steps.skipped();

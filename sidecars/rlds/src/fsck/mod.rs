@@ -205,7 +205,8 @@ impl<F: FileSystem> Looked<F> {
             keep_what_only_the_recorder_knew(&mut note, told);
         }
         let by_hand = derived.tally.teleop_cycles > 0;
-        let mut metadata = metadata(&scan.about, &note, by_hand);
+        let until = rt_wire::MonoNs(derived.tally.last_mono_ns);
+        let mut metadata = metadata(&scan.about, &note, until, by_hand);
         if let Some(told) = &told.metadata {
             keep_what_people_wrote(&mut metadata, told);
         }

@@ -21,6 +21,16 @@ pub(crate) fn size(head: &[u8], tail: &[u8]) -> Result<(u16, u16), &'static str>
     }
     let mut at = START.len();
     loop {
+        // Fill bytes before a marker, and markers that stand alone.
+        let skipped = match head.get(at..at.saturating_add(2)) {
+            Some([0xff, 0xff]) => 1,
+            Some([0xff, 0x01 | 0xd0..=0xd7]) => 2,
+            _ => 0,
+        };
+        at = at.saturating_add(skipped);
+        if skipped > 0 {
+            continue;
+        }
         let Some([0xff, marker, high, low]) = head.get(at..at.saturating_add(4)) else {
             return Err("its headers are broken");
         };
@@ -53,6 +63,12 @@ mod tests {
         assert_eq!(size(&PICTURE, &PICTURE), Ok((3, 2)));
         let padded = [&PICTURE[..], &[0; 7]].concat();
         assert_eq!(size(&padded, &padded), Ok((3, 2)));
+    }
+
+    #[test]
+    fn fill_bytes_and_markers_that_stand_alone_are_read_over() {
+        let filled = [&PICTURE[..8], &[0xff, 0xff, 0xff, 0x01, 0xff], &PICTURE[8..]].concat();
+        assert_eq!(size(&filled, &filled), Ok((3, 2)));
     }
 
     #[test]

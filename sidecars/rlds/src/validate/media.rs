@@ -1,8 +1,8 @@
 //! What a step refers to: is it inside the episode, there, and whole?
 //!
-//! *What it decides.* Which uris are allowed, and whether a file can be what it is said to be. *What
-//! it must never do.* Open anything outside the episode, or read a file whole. Shown by:
-//! tests/bad_input.rs.
+//! *What it decides.* Which uris are allowed, and whether a file can be what it is said to be; of a
+//! picture in the recording, recorded.rs says it. *What it must never do.* Open anything outside the
+//! episode, or read a file whole. Shown by: tests/validate, tests/bad_input.rs.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,6 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use super::finding::Findings;
 use super::jpeg;
 use super::json::{Json, shown};
+use super::recorded::RecordedPictures;
+use crate::place::RECORDING;
 
 /// A uri whose file was taken away to protect somebody; the rest is a hash.
 const ANONYMIZED: &str = "anonymized://";
@@ -23,6 +25,7 @@ pub(crate) struct Media {
     root: PathBuf,
     /// With every link resolved; `None` if the episode cannot be entered.
     real_root: Option<PathBuf>,
+    recorded: RecordedPictures,
 }
 
 /// What is wrong with a reference: rule, expected, found.
@@ -30,11 +33,15 @@ type Wrong = (&'static str, String, String);
 
 impl Media {
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), real_root: root.canonicalize().ok() }
+        Self {
+            root: root.to_owned(),
+            real_root: root.canonicalize().ok(),
+            recorded: RecordedPictures::new(root),
+        }
     }
 
     /// Every reference of one step.
-    pub(crate) fn step(&self, step: &Json, findings: &mut Findings<'_>) {
+    pub(crate) fn step(&mut self, step: &Json, findings: &mut Findings<'_>) {
         let Some(seen) = step.get("observation") else {
             return;
         };
@@ -52,19 +59,29 @@ impl Media {
         }
     }
 
-    fn reference(&self, media: &Json, field: &str, findings: &mut Findings<'_>) {
+    fn reference(&mut self, media: &Json, field: &str, findings: &mut Findings<'_>) {
         let Some(uri) = media.text("uri") else {
             return;
         };
-        if let Err((rule, expected, found)) = self.check(uri, media) {
-            findings.error(rule, format!("{field}.uri"), expected, found);
+        match self.check(uri, media) {
+            Ok(None) => {}
+            Ok(Some(sequence)) => self.recorded.check(sequence, media, field, findings),
+            Err((rule, expected, found)) => {
+                findings.error(rule, format!("{field}.uri"), expected, found);
+            }
         }
     }
 
-    fn check(&self, uri: &str, media: &Json) -> Result<(), Wrong> {
+    /// Looks through what was recorded after the last picture that a step refers to.
+    pub(crate) fn finish(self, findings: &mut Findings<'_>) {
+        self.recorded.finish(findings);
+    }
+
+    /// Judges a reference to a file; of one into the recording, the number of the picture.
+    fn check(&self, uri: &str, media: &Json) -> Result<Option<u64>, Wrong> {
         if let Some(hash) = uri.strip_prefix(ANONYMIZED) {
             let is_hash = !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-            return if is_hash { Ok(()) } else { Err(outside(uri)) };
+            return if is_hash { Ok(None) } else { Err(outside(uri)) };
         }
         let (path, fragment) = uri.split_once('#').map_or((uri, None), |(p, f)| (p, Some(f)));
         let file = self.inside(path).ok_or_else(|| outside(uri))?;
@@ -77,12 +94,15 @@ impl Media {
             return Err(zero_bytes(path));
         }
         if path.ends_with(".mcap") {
-            return fragment_names_a_frame(fragment);
+            return picture_number(path, fragment).map(Some);
         }
         let is_jpeg = matches!(media.text("format"), Some("jpeg" | "jpg"))
             || path.ends_with(".jpg")
             || path.ends_with(".jpeg");
-        if is_jpeg { whole_jpeg(&file, path, media) } else { Ok(()) }
+        if is_jpeg {
+            whole_jpeg(&file, path, media)?;
+        }
+        Ok(None)
     }
 
     /// The file that `path` names, if it is inside the episode, also through links.
@@ -109,13 +129,16 @@ fn zero_bytes(path: &str) -> Wrong {
     ("zero_byte_blob", "a file that holds something".to_owned(), format!("{path}: 0 bytes"))
 }
 
-fn fragment_names_a_frame(fragment: Option<&str>) -> Result<(), Wrong> {
-    let sequence = fragment.and_then(|fragment| fragment.strip_prefix(FRAMES));
-    if sequence.is_some_and(|sequence| sequence.parse::<u64>().is_ok()) {
-        return Ok(());
+fn picture_number(path: &str, fragment: Option<&str>) -> Result<u64, Wrong> {
+    let expected = || format!("{RECORDING}#{FRAMES}<sequence>");
+    if Path::new(path) != Path::new(RECORDING) {
+        return Err(("uri", expected(), shown(path)));
     }
-    let found = fragment.map_or_else(|| "nothing after the file".to_owned(), shown);
-    Err(("uri", "#frames/<sequence> after the recording".to_owned(), found))
+    let sequence = fragment.and_then(|fragment| fragment.strip_prefix(FRAMES));
+    sequence.and_then(|sequence| sequence.parse().ok()).ok_or_else(|| {
+        let found = fragment.map_or_else(|| "nothing after the file".to_owned(), shown);
+        ("uri", expected(), found)
+    })
 }
 
 fn whole_jpeg(file: &Path, path: &str, media: &Json) -> Result<(), Wrong> {

@@ -1,13 +1,14 @@
 //! Is an episode what the contract wants? Every rule, every fault, in one pass and bounded memory.
 //!
 //! *What it decides.* Which findings an episode has: file, line, step, field, expected, found. *What
-//! it must never do.* Change anything, stop at the first fault, hold more than one line, or open a
-//! file outside the episode.
+//! it must never do.* Change anything, stop at the first fault, hold more than one line and one chunk,
+//! or open a file outside the episode.
 //!
 //! ```text
-//! metadata.json ── shape ── metadata rules ─┐ said
-//! steps/*.jsonl ── shape ── values, media ──┼── sequence ── whole
-//! episode.json  ────────────── counts ──────┘
+//! metadata.json  ── shape ── metadata rules ─┐ said
+//! steps/*.jsonl  ── shape ── values, media ──┼── sequence ── whole
+//! recording.mcap ── its pictures ────┘       │
+//! episode.json   ────────────── counts ──────┘
 //! ```
 //!
 //! The record of an adapter's promotion is a profile of its own: one step, and other metadata. It
@@ -24,6 +25,7 @@ mod media;
 mod metadata;
 mod note;
 mod parse;
+mod recorded;
 mod rules;
 mod sequence;
 mod shape;
@@ -232,7 +234,7 @@ fn check_steps(episode: &Path, findings: &mut Findings<'_>) -> Result<Sequence, 
     let folder = episode.join(STEPS_DIR);
     let files =
         step_files(episode).map_err(|source| Unreadable { path: folder.clone(), source })?;
-    let media = Media::new(episode);
+    let mut media = Media::new(episode);
     let mut sequence = Sequence::default();
     if files.is_empty() {
         findings.look_at(folder.display().to_string());
@@ -251,14 +253,20 @@ fn check_steps(episode: &Path, findings: &mut Findings<'_>) -> Result<Sequence, 
                     too_long("the line", format!("{bytes} bytes"), findings);
                     sequence.count = sequence.count.saturating_add(1);
                 }
-                Line::Whole => check_line(&line, &media, &mut sequence, findings),
+                Line::Whole => check_line(&line, &mut media, &mut sequence, findings),
             }
         }
     }
+    media.finish(findings);
     Ok(sequence)
 }
 
-fn check_line(line: &[u8], media: &Media, sequence: &mut Sequence, findings: &mut Findings<'_>) {
+fn check_line(
+    line: &[u8],
+    media: &mut Media,
+    sequence: &mut Sequence,
+    findings: &mut Findings<'_>,
+) {
     let Some(step) = parse(line, "the line", findings) else {
         sequence.count = sequence.count.saturating_add(1);
         return;

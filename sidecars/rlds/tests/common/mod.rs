@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod chunks;
 pub(crate) mod full;
 
 use rlds::{About, FileSystem, HostFiles, Storage};

@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use crate::common::full::{full_metadata, full_step};
+use crate::common::{Disk, ROBOT_JSON, about};
 use rlds::validate::{Finding, Profile, Verdict, validate};
+use rlds::{Frame, RecordingWriter};
+use rt_wire::MonoNs;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +42,43 @@ impl Episode {
         metadata["duration_ms"] = json!((STEPS as i64 - 1) * STEP_NS / 1_000_000);
         let steps = (0..STEPS).map(good_step).collect();
         Self { _folder: folder, path, metadata, steps }
+    }
+
+    /// The same, but the pictures of its steps are in a recording, two others after each of them.
+    pub(crate) fn recorded(spoil: impl Fn(u64, &mut Frame)) -> Self {
+        let mut episode = Self::good();
+        let mut pictures = Vec::new();
+        for (index, step) in (0_u64..).zip(&mut episode.steps) {
+            let sequence = index * 3;
+            let frame_id = format!("frame-{sequence}");
+            let seen = &mut step["observation"];
+            seen["media"]["rgb"]["uri"] = json!(format!("blobs/recording.mcap#frames/{sequence}"));
+            let named = ["/video_frame_id", "/depth_frame_id", "/robot_state/frame_id"];
+            for name in named.into_iter().chain(["/media/rgb/frame_id", "/media/depth/frame_id"]) {
+                *seen.pointer_mut(name).expect(name) = json!(frame_id);
+            }
+            let at_ns = seen["media"]["rgb"]["timestamp_ns"].as_u64().unwrap();
+            pictures.extend((0..3).map(|n| picture(sequence + n, at_ns + n * 16_000_000)));
+        }
+        for picture in &mut pictures {
+            spoil(picture.sequence, picture);
+        }
+        episode.record(&pictures);
+        episode
+    }
+
+    /// Puts these pictures into its recording.
+    pub(crate) fn record(&self, pictures: &[Frame]) {
+        let disk = Disk::new(usize::MAX);
+        let mut recording = RecordingWriter::create(disk.clone(), &about(), ROBOT_JSON).unwrap();
+        for picture in pictures {
+            if recording.is_due(picture.mono_ns) {
+                recording.flush().unwrap();
+            }
+            recording.frame(picture);
+        }
+        recording.finish().map_err(|(error, _)| error).unwrap();
+        fs::write(self.path.join("blobs/recording.mcap"), disk.content()).unwrap();
     }
 
     /// The same with one thing changed in step 7.
@@ -83,6 +123,12 @@ impl Episode {
     pub(crate) fn findings(&self) -> Vec<Finding> {
         findings_of(self.write())
     }
+}
+
+/// Picture `sequence` as a camera gives it.
+pub(crate) fn picture(sequence: u64, at_ns: u64) -> Frame {
+    let frame_id = format!("frame-{sequence}");
+    Frame::new(sequence, MonoNs(at_ns), frame_id, JPEG.to_vec()).unwrap()
 }
 
 fn good_step(index: usize) -> Value {

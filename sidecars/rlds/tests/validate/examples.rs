@@ -1,6 +1,7 @@
 //! An episode for each way to break a rule, and what is to be found of it.
 
 use crate::episode::Episode;
+use rlds::Frame;
 use rlds::validate::Severity;
 use serde_json::{Value, json};
 use std::fs;
@@ -392,6 +393,100 @@ pub(crate) fn media_rules() -> Vec<Broken> {
             "observation.media.rgb.uri",
             "width 3",
             step("/observation/media/rgb/width", json!(640)),
+        ),
+    ]
+}
+
+/// Step 7 shows picture 21.
+pub(crate) fn recorded_rules() -> Vec<Broken> {
+    let whole = || Episode::recorded(|_, _| {});
+    let with = |pointer: &str, value: Value| {
+        let mut episode = whole();
+        *episode.steps[7].pointer_mut(pointer).expect(pointer) = value;
+        episode
+    };
+    let uri = |uri: &str| with("/observation/media/rgb/uri", json!(uri));
+    let spoilt = |sequence: u64, spoil: fn(&mut Frame)| {
+        Episode::recorded(move |n, picture| {
+            if n == sequence {
+                spoil(picture);
+            }
+        })
+    };
+    let none = whole();
+    none.record(&[]);
+    // Another program's recording, or a piece of one.
+    let cut = whole();
+    let recording = cut.path.join("blobs/recording.mcap");
+    let mut bytes = fs::read(&recording).expect("there");
+    bytes[0] ^= 1;
+    fs::write(&recording, &bytes).expect("written");
+    let mut cut_in_one_step = cut;
+    for step in (0..60).filter(|step| *step != 7) {
+        let media = &mut cut_in_one_step.steps[step]["observation"]["media"]["rgb"];
+        media["uri"] = json!("blobs/7.jpg");
+    }
+    let mut none_in_one_step = none;
+    for step in (0..60).filter(|step| *step != 7) {
+        let media = &mut none_in_one_step.steps[step]["observation"]["media"]["rgb"];
+        media["uri"] = json!("blobs/7.jpg");
+    }
+    vec![
+        broken(
+            "missing_frame",
+            "observation.media.rgb.uri",
+            "no frame 999999 among 0 to 179",
+            uri("blobs/recording.mcap#frames/999999"),
+        ),
+        broken("missing_frame", "observation.media.rgb.uri", "nor any other", none_in_one_step),
+        broken("missing_frame", "observation.media.rgb.uri", "not an MCAP file", cut_in_one_step),
+        broken(
+            "frame_differs",
+            "observation.media.rgb.frame_id",
+            "`other`, as blobs/recording.mcap#frames/21, found `frame-21`",
+            spoilt(21, |picture| picture.frame_id = "other".to_owned()),
+        ),
+        broken(
+            "frame_differs",
+            "observation.media.rgb.timestamp_ns",
+            "as blobs/recording.mcap#frames/21",
+            spoilt(21, |picture| picture.mono_ns.0 += 1),
+        ),
+        broken(
+            "frame_differs",
+            "observation.media.rgb.width",
+            "3, as blobs/recording.mcap#frames/21, found 640",
+            with("/observation/media/rgb/width", json!(640)),
+        ),
+        broken(
+            "frame_differs",
+            "observation.media.rgb.height",
+            "found 480",
+            with("/observation/media/rgb/height", json!(480)),
+        ),
+        broken(
+            "jpeg",
+            "observation.media.rgb.uri",
+            "blobs/recording.mcap#frames/21: it has no end: it was cut off",
+            spoilt(21, |picture| picture.jpeg.truncate(18)),
+        ),
+        broken(
+            "jpeg",
+            "frames/22",
+            "it does not begin as a JPEG",
+            spoilt(22, |picture| picture.jpeg.clear()),
+        ),
+        broken(
+            "uri",
+            "observation.media.rgb.uri",
+            "#frames/<sequence>, found `frame/21`",
+            uri("blobs/recording.mcap#frame/21"),
+        ),
+        broken(
+            "uri",
+            "observation.media.rgb.uri",
+            "nothing after the file",
+            uri("blobs/recording.mcap"),
         ),
     ]
 }

@@ -1,9 +1,11 @@
-//! An episode of our own recorder, valid as it is; and one whose counts do not agree.
+//! An episode of our own recorder, valid as it is; one whose counts do not agree; and one with pictures.
 
+use crate::common::chunks::{chunks, with_first_chunk_changed};
 use crate::common::{ROBOT_JSON, about, cycle, keyframe};
-use crate::episode::{findings_of, judge};
+use crate::episode::{Episode, findings_of, judge};
 use rlds::validate::{Finding, Profile, Severity};
-use rlds::{Closing, EpisodeWriter};
+use rlds::{Closing, EpisodeWriter, RecordingReader};
+use rt_wire::{Record, Telemetry};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,4 +148,72 @@ fn note_of_another_shape_is_found() {
     let (_folder, path) = record(3000, false);
     edit(&path, "episode.json", |note| note["mood"] = json!("good"));
     assert_eq!(findings_but_instruction(&path)[0].rule, "note");
+}
+
+#[test]
+fn pictures_that_are_as_the_steps_say_have_no_finding() {
+    assert_eq!(Episode::recorded(|_, _| {}).findings(), []);
+}
+
+#[test]
+fn one_picture_that_is_not_there_hides_none_of_those_after_it() {
+    let mut episode = Episode::recorded(|_, _| {});
+    for (step, sequence) in [(7, 5_000_000_000_u64), (8, 180), (30, 181)] {
+        let uri = format!("blobs/recording.mcap#frames/{sequence}");
+        episode.steps[step]["observation"]["media"]["rgb"]["uri"] = json!(uri);
+    }
+    let found: Vec<_> = episode.findings().into_iter().map(|f| (f.rule, f.step)).collect();
+    let missing = |step| ("missing_frame", Some(step));
+    assert_eq!(found, [missing(7), missing(8), missing(30)]);
+}
+
+#[test]
+fn camera_that_counts_from_0_again_is_told_apart_by_time() {
+    let episode = Episode::recorded(|sequence, picture| {
+        if sequence >= 90 {
+            picture.sequence -= 90;
+            picture.frame_id = format!("frame-{}", picture.sequence);
+        }
+    });
+    let mut restarted = episode;
+    for (index, step) in restarted.steps.iter_mut().enumerate().skip(30) {
+        let sequence = (index - 30) * 3;
+        let seen = &mut step["observation"];
+        seen["media"]["rgb"]["uri"] = json!(format!("blobs/recording.mcap#frames/{sequence}"));
+        let named = ["/video_frame_id", "/depth_frame_id", "/robot_state/frame_id"];
+        for name in named.into_iter().chain(["/media/rgb/frame_id", "/media/depth/frame_id"]) {
+            *seen.pointer_mut(name).expect(name) = json!(format!("frame-{sequence}"));
+        }
+    }
+    assert_eq!(restarted.findings(), []);
+}
+
+#[test]
+fn pictures_in_a_chunk_that_cannot_be_believed_are_missing_and_it_is_said_why() {
+    let mut episode = Episode::recorded(|_, _| {});
+    let recording = episode.path.join("blobs/recording.mcap");
+    let mut bytes = fs::read(&recording).unwrap();
+    let chunk = chunks(&bytes)[7].clone();
+    bytes[chunk.end - 30] ^= 0x20;
+    fs::write(&recording, &bytes).unwrap();
+    let findings = episode.findings();
+    assert!(!findings.is_empty() && findings.len() < 10, "one chunk of 200 ms: {findings:?}");
+    assert!(findings.iter().all(|finding| finding.rule == "missing_frame"), "{findings:?}");
+    // A step that asks for more than is there comes to the end, where the damage is known.
+    let uri = json!("blobs/recording.mcap#frames/180");
+    episode.steps[59]["observation"]["media"]["rgb"]["uri"] = uri;
+    let last = episode.findings().pop().unwrap();
+    assert!(last.found.contains(" (byte "), "{last}");
+}
+
+#[test]
+fn recording_of_another_build_still_shows_its_pictures() {
+    let episode = Episode::recorded(|_, _| {});
+    let recording = episode.path.join("blobs/recording.mcap");
+    let hash = format!("{:#018x}", Telemetry::LAYOUT_HASH);
+    let other = b"0x00000000000051c2";
+    let bytes = with_first_chunk_changed(&fs::read(&recording).unwrap(), hash.as_bytes(), other);
+    fs::write(&recording, bytes).unwrap();
+    assert!(RecordingReader::open(&recording).is_err(), "its records cannot be read");
+    assert_eq!(episode.findings(), []);
 }

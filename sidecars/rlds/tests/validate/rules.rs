@@ -2,8 +2,8 @@
 
 use crate::episode::{Episode, findings_of, judge};
 use crate::examples::{
-    Broken, ROBOT_NS, at_ns, media_rules, metadata_rules, sequence_rules, shape_rules, step,
-    value_rules,
+    Broken, ROBOT_NS, at_ns, media_rules, metadata_rules, recorded_rules, sequence_rules,
+    shape_rules, step, value_rules,
 };
 use rlds::validate::{Finding, Profile, RULES};
 use serde_json::json;
@@ -67,6 +67,11 @@ fn steps_that_do_not_follow_each_other_are_found() {
 #[test]
 fn media_that_are_not_there_or_not_whole_are_found() {
     check_all(&media_rules());
+}
+
+#[test]
+fn pictures_that_are_not_in_the_recording_as_a_step_says_are_found() {
+    check_all(&recorded_rules());
 }
 
 #[test]
@@ -196,6 +201,7 @@ fn every_rule_has_an_example_that_breaks_it() {
         [shape_rules(), value_rules(), sequence_rules(), media_rules(), metadata_rules()]
             .iter()
             .flatten()
+            .chain(&recorded_rules())
             .map(|broken| broken.rule)
             .collect();
     // Whole files, lines that are none, and what only a recorder writes: bad_input.rs, recorded.rs.
