@@ -48,7 +48,7 @@ enum Told {
     Telemetry(Vec<u8>),
     Keyframe(Vec<u8>),
     Log(Vec<u8>),
-    Other(Entry),
+    Other(Box<Entry>),
 }
 
 /// What a recording holds, as far as it can be read.
@@ -66,7 +66,7 @@ fn told(entry: Entry) -> Told {
         Entry::Telemetry(record) => Told::Telemetry(record.as_bytes().to_vec()),
         Entry::Keyframe(state) => Told::Keyframe(state.as_bytes().to_vec()),
         Entry::Log(frame) => Told::Log(frame.as_bytes().to_vec()),
-        other => Told::Other(other),
+        other => Told::Other(Box::new(other)),
     }
 }
 
@@ -273,26 +273,26 @@ pub fn validate(data: &[u8]) {
         }
     }
     if let Ok(pictures) = reader.frames() {
-        drop(pictures.count());
+        pictures.for_each(drop);
     }
 }
 
 /// What is read from protobuf and written again is read the same.
 pub fn proto(data: &[u8]) {
-    if let Ok(step) = rlds_v1::Step::decode(data) {
-        if let Ok(step) = Step::try_from(step) {
-            let bytes = rlds_v1::Step::from(&step).encode_to_vec();
-            let again = rlds_v1::Step::decode(&bytes[..]).expect("we wrote it");
-            let again = Step::try_from(again).expect("we wrote it");
-            assert_eq!(rlds_v1::Step::from(&again).encode_to_vec(), bytes);
-        }
+    if let Ok(step) = rlds_v1::Step::decode(data)
+        && let Ok(step) = Step::try_from(step)
+    {
+        let bytes = rlds_v1::Step::from(&step).encode_to_vec();
+        let again = rlds_v1::Step::decode(&bytes[..]).expect("we wrote it");
+        let again = Step::try_from(again).expect("we wrote it");
+        assert_eq!(rlds_v1::Step::from(&again).encode_to_vec(), bytes);
     }
-    if let Ok(metadata) = rlds_v1::EpisodeMetadata::decode(data) {
-        if let Ok(metadata) = Metadata::try_from(metadata) {
-            let bytes = rlds_v1::EpisodeMetadata::from(&metadata).encode_to_vec();
-            let again = rlds_v1::EpisodeMetadata::decode(&bytes[..]).expect("we wrote it");
-            assert_eq!(Metadata::try_from(again).expect("we wrote it"), metadata);
-        }
+    if let Ok(metadata) = rlds_v1::EpisodeMetadata::decode(data)
+        && let Ok(metadata) = Metadata::try_from(metadata)
+    {
+        let bytes = rlds_v1::EpisodeMetadata::from(&metadata).encode_to_vec();
+        let again = rlds_v1::EpisodeMetadata::decode(&bytes[..]).expect("we wrote it");
+        assert_eq!(Metadata::try_from(again).expect("we wrote it"), metadata);
     }
 }
 

@@ -3,6 +3,7 @@
 //! `cargo test -p rlds-formats --test formats -- --ignored make_seeds` makes them anew. What a target
 //! found is a seed whose name begins with `found-`: made by nobody, and kept for ever.
 
+#[allow(unreachable_pub, dead_code, reason = "a library of its own for libFuzzer")]
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 

@@ -146,7 +146,12 @@ impl RecordedPictures {
         let numbered: Vec<usize> =
             (0..).zip(&self.window).filter(|(_, s)| is_it(s)).map(|(i, _)| i).collect();
         let timed = |index: &&usize| self.window.get(**index).map(|seen| seen.at_ns) == at_ns;
-        let mut found = numbered.iter().find(timed).or(numbered.last()).copied();
+        // Its number may stand behind it as well, from before the camera began to count anew.
+        let first = self.read.saturating_sub(self.window.len() as u64);
+        let is_next = |index: &&usize| first.saturating_add(**index as u64) > self.asked;
+        let untimed = || numbered.last().filter(|_| at_ns.is_none());
+        let timed = numbered.iter().find(timed);
+        let mut found = timed.or_else(untimed).or(numbered.iter().find(is_next)).copied();
         while found.is_none() && self.read.saturating_sub(self.asked) < AHEAD {
             if !self.read_one(findings) {
                 break;
@@ -154,6 +159,7 @@ impl RecordedPictures {
             found =
                 self.window.back().is_some_and(is_it).then(|| self.window.len().saturating_sub(1));
         }
+        let found = found.or_else(|| self.window.iter().rposition(is_it));
         let behind = self.window.len().saturating_sub(found?);
         self.asked = self.read.saturating_sub(behind as u64);
         found
