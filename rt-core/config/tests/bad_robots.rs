@@ -104,7 +104,7 @@ const BAD: &[Bad] = &[
     sim("\"episode_max_s\": null", "\"episode_max_s\": 86401", "rlds_logger.episode_max_s", "from 0 to 86400 or null (s), found 86401"),
     sim("\"free_min_mb\": 256", "\"free_min_mb\": -1", "rlds_logger.free_min_mb", "from 0 to 1000000 (MB), found -1"),
     pi5("\"keep_mb\": null", "\"keep_mb\": 999", "rlds_logger.keep_mb", "at least 1000 (rlds_logger.episode_max_mb), found 999"),
-    sim("\"keep_days\": null", "\"keep_day\": null", "rlds_logger.keep_day", "nearest valid name: keep_days"),
+    sim("\"keep_days\": null", "\"keep_day\": null", "rlds_logger.keep_day", "nearest valid name: rlds_logger.keep_days"),
     sim("\"drive laps of the track\"", "\"drive\\nlaps\"", "rlds_logger.task", "one line of text"),
     sim("\"imu_i2c_address\": null", "\"imu_i2c_address\": 104", "sensors.imu_i2c_address", "null, as long as i2c_bus is"),
     // Wiring.

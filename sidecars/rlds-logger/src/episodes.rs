@@ -318,6 +318,15 @@ impl Episodes {
             // It was withdrawn meanwhile, and its end waits in the queue.
             return;
         }
+        // What was to go on with it, decided while a file was opened, does not.
+        let goes_on = |item: &Item| match item {
+            Item::Turn { begins: Some(next), .. } => {
+                next.wish.as_ref().is_some_and(|next| next.number == wish.number)
+            }
+            _ => false,
+        };
+        self.queue.retain(|item| !goes_on(item));
+        self.queue_bytes = self.queue.iter().map(Item::bytes).sum();
         let turn = if is_own { self.life.fulfil_all() } else { self.life.fulfil() };
         // What waits came after this record.
         for item in self.items_of(turn).into_iter().rev() {

@@ -262,28 +262,38 @@ struct Door {
     changed: Condvar,
 }
 
+impl Door {
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+fn behind(door: &Arc<Door>, mut means: Means) -> Means {
+    let (mut open, door, mut count) = (means.open, Arc::clone(door), 0);
+    means.open = Box::new(move |about| {
+        count += 1;
+        if count > 1 {
+            let is_open = door.is_open.lock().unwrap();
+            drop(door.changed.wait_while(is_open, |is_open| !*is_open).unwrap());
+        }
+        open(about)
+    });
+    means
+}
+
 #[test]
 fn rings_are_read_on_while_the_next_file_cannot_be_opened() {
     let dir = tempfile::tempdir().unwrap();
     let rings = Rings::new(64, 8);
     let door = Arc::new(Door::default());
-    let mut means = means(dir.path());
-    let (mut open, at_door, mut count) = (means.open, Arc::clone(&door), 0);
-    means.open = Box::new(move |about| {
-        count += 1;
-        if count == 2 {
-            let is_open = at_door.is_open.lock().unwrap();
-            drop(at_door.changed.wait_while(is_open, |is_open| !*is_open).unwrap());
-        }
-        open(about)
-    });
+    let means = behind(&door, means(dir.path()));
     let capped = LifeRules { max_ns: Some(1_500_000_000), ..rules(EpisodeBegins::Start) };
     let mut run = Run::begin(&rings, capped, None, means);
     // The second file is asked for after cycle 2000; two turns more come before it is there.
     run.cycles(4_900, Mode::Active, Source::Pilot);
     assert!(run.progress().waiting_since.is_some(), "the heartbeat can tell");
-    *door.is_open.lock().unwrap() = true;
-    door.changed.notify_all();
+    door.open();
     run.cycles(100, Mode::Active, Source::Pilot);
     assert_eq!(run.progress().lost_ring, 0);
     run.end();
@@ -385,8 +395,11 @@ fn steps_of_a_wish_are_counted_on_where_a_cap_cuts_it() {
     let rings = Rings::new(64, 8);
     let wish = RecordRequest { max_steps: Some(50), ..RecordRequest::default() };
     let capped = LifeRules { max_ns: Some(1_500_000_000), ..rules(EpisodeBegins::Start) };
-    let mut run = Run::begin(&rings, capped, Some(wish), means(dir.path()));
-    run.cycles(4_000, Mode::Active, Source::Pilot);
+    let door = Arc::new(Door::default());
+    let mut run = Run::begin(&rings, capped, Some(wish), behind(&door, means(dir.path())));
+    // The second file is there only after a third one was due.
+    run.cycles(4_500, Mode::Active, Source::Pilot);
+    door.open();
     run.end();
     let found = found(dir.path());
     assert_eq!(words(&found), [("command", "episode_max_s"), ("episode_max_s", "max_steps")]);
