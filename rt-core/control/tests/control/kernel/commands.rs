@@ -18,6 +18,10 @@ fn values_far_out_of_range_are_refused_and_those_nearby_clamped() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.06, -1.06, f32::MAX, f32::MIN] {
         assert_eq!(steering(value), Class::Bad, "{value}");
         assert_eq!(throttle(value), Class::Bad, "{value}");
+        // A source's first command has none before it to differ from.
+        let mut rig = Rig::active(Pilot);
+        let first = rig.send_edited(Inference, |command| command.points[0].throttle = value);
+        assert_eq!(class(&first, Inference), Class::Bad, "{value}");
     }
     for value in [0.0, -0.0, 1.0, -1.0, 1.05, -1.05, f32::MIN_POSITIVE / 2.0] {
         assert_eq!(steering(value), Class::GoodAsking, "{value}");
