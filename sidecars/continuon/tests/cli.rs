@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use support::{Installed, stderr, stdout};
 
 #[test]
@@ -203,6 +203,11 @@ fn of_several_robots_that_run_only_a_stop_may_take_the_newest() {
         assert!(stderr(&output).contains("untouched: sim-donkey in"), "{}", stderr(&output));
     }
     drop(listeners.pop());
+    // A child that another test is just starting holds it open until it has become its program.
+    let socket = installed.path("runs/2-other").join(rt_shm::protocol::SEGMENTS_SOCKET);
+    while UnixStream::connect(&socket).is_ok() {
+        std::thread::yield_now();
+    }
     let output = installed.run(&["arm"]);
     assert_eq!(output.status.code(), Some(3), "the only one: {}", stderr(&output));
 }

@@ -23,8 +23,23 @@ use std::process::{Child, Command, Output, Stdio};
 const BURST: u64 = 500;
 
 fn logger(run_dir: &Path, episodes_dir: &Path) -> Command {
+    logger_of(Path::new(ROBOT), run_dir, episodes_dir)
+}
+
+/// One that fills the disk to its last byte, where others stop in time.
+fn logger_without_guard(run_dir: &Path, episodes_dir: &Path) -> Command {
+    let robot = rt_config::Robot::resolve(ROBOT).unwrap();
+    let mut robot: Value = serde_json::from_str(robot.json()).unwrap();
+    robot["rlds_logger"]["free_min_mb"] = 0.into();
+    let path = run_dir.join("without-guard.json");
+    fs::write(&path, robot.to_string()).unwrap();
+    logger_of(&path, run_dir, episodes_dir)
+}
+
+fn logger_of(robot: &Path, run_dir: &Path, episodes_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rlds-logger"));
-    command.args(["--robot", ROBOT, "--json", "--attach-timeout-s", "20", "--run-dir"]);
+    command.arg("--robot").arg(robot);
+    command.args(["--json", "--attach-timeout-s", "20", "--run-dir"]);
     command.arg(run_dir).arg("--episodes-dir").arg(episodes_dir);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -80,7 +95,7 @@ fn full_file_system_is_told_counted_and_leaves_a_closed_episode() {
     let Some(disk) = SmallDisk::mount(2048) else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut the_loop = TestLoop::start(dir.path());
-    let child = logger(dir.path(), disk.path()).spawn().unwrap();
+    let child = logger_without_guard(dir.path(), disk.path()).spawn().unwrap();
     the_loop.wait_for_heartbeat(is_recording(&child));
     let (mut n, mut was_full_at) = (0, None);
     // Until it is full, and two seconds of records more.
@@ -132,7 +147,7 @@ fn file_system_that_is_full_from_the_beginning_is_named() {
     fs::write(disk.path().join("full"), vec![1; 200 << 10]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let the_loop = TestLoop::start(dir.path());
-    let output = logger(dir.path(), disk.path()).output().unwrap();
+    let output = logger_without_guard(dir.path(), disk.path()).output().unwrap();
     the_loop.end();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
@@ -140,6 +155,41 @@ fn file_system_that_is_full_from_the_beginning_is_named() {
     assert!(said.contains(&disk.path().display().to_string()), "{said}");
     let left: Vec<_> = fs::read_dir(disk.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["full"], "nothing half-made is left");
+}
+
+#[test]
+fn file_system_below_the_guard_is_left_alone_until_there_is_room() {
+    let Some(disk) = SmallDisk::mount(2048) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut the_loop = TestLoop::start(dir.path());
+    let child = logger(dir.path(), disk.path()).spawn().unwrap();
+    let pid = child.id();
+    the_loop.wait_for_heartbeat(|beat| {
+        beat.pid == pid
+            && beat.flags.has(HeartbeatFlags::LOG_DEGRADED)
+            && !beat.flags.has(HeartbeatFlags::RECORDING)
+    });
+    publish(&mut the_loop, 1, BURST);
+    assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 0, "no episode was begun");
+    // The guard of this robot is 256 MB, and 64 more.
+    disk.make_room(400 << 10);
+    let mut n = BURST;
+    while !is_recording(&child)(&the_loop.wait_for_heartbeat(|_| true)) {
+        publish(&mut the_loop, n + 1, n + 1);
+        n += 1;
+    }
+    publish(&mut the_loop, n + 1, n + BURST);
+    the_loop.say_ended();
+    let output = child.wait_with_output().unwrap();
+    the_loop.end();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "cycles that were due lie in no episode: {said}");
+    assert!(said.contains("free_min_mb"), "{said}");
+    let episode = PathBuf::from(result(&output)["episode"].as_str().unwrap());
+    let note = note(&episode);
+    assert_eq!((note.closing, note.last_sequence), (Closing::Clean, n + BURST), "{said}");
+    assert!((BURST..=n).contains(&note.telemetry_records), "{note:?}");
+    assert_eq!(fsck::check(&episode).unwrap().findings, []);
 }
 
 /// Whatever the limit, it either says that it cannot begin, or records everything to its end.
