@@ -641,7 +641,7 @@ fn a_full_disk_is_refused_by_name_before_anything_drives() {
     let fast_loop = folder.serve();
     let mut logger = folder.guest("rlds-logger");
     logger.arg("--episodes-dir").arg(disk.join("episodes"));
-    refuses(&logger, &["no episode: ", "disk/episodes", "No space left on device"], &["episodes"]);
+    refuses(&logger, &["no episode: ", "disk/episodes", "free_min_mb", "make room"], &["episodes"]);
     assert_eq!(fast_loop.end().0, Some(0));
 }
 
@@ -656,7 +656,14 @@ fn a_disk_that_fills_in_mid_run_stops_the_record_and_nothing_else() {
         return;
     }
     let fast_loop = folder.serve();
-    let mut logger = folder.guest("rlds-logger");
+    // Without its guard: it would not begin on so small a disk.
+    let robot = rt_config::Robot::resolve("sim-donkey").expect("built in");
+    let mut robot: serde_json::Value = serde_json::from_str(robot.json()).expect("JSON");
+    robot["rlds_logger"]["free_min_mb"] = 0.into();
+    let path = folder.path("without-guard.json");
+    fs::write(&path, robot.to_string()).expect("written");
+    let mut logger = Command::new(programs().join("rlds-logger"));
+    logger.arg("--robot").arg(path).arg("--run-dir").arg(folder.path("run"));
     logger.arg("--episodes-dir").arg(disk.join("episodes"));
     let logger = Running::start(&mut through(&wrapper, &logger));
     let is_logger = |topic: &&topics::Topic| topic.writer == topics::RLDS_LOGGER;

@@ -146,15 +146,19 @@ impl Episodes {
         }
     }
 
-    /// Opens the first episode and waits for it, where one is due before the first record.
+    /// Opens the first episode and waits for it, where one is due before the first record. Whoever
+    /// starts a recorder hears at once that the disk is full; a drive that goes on waits for room.
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// It cannot be opened, or there is no room for it.
     pub fn begin(mut self) -> io::Result<Self> {
         self.look_at_facts();
         let wish = self.known.wished.as_ref().map(|wished| wished.number);
         let is_due = wish.is_some() || self.recording.rules.begins == EpisodeBegins::Start;
-        if is_due && self.known.has_room {
+        if is_due && !self.known.has_room {
+            return Err(self.keeper.no_room());
+        }
+        if is_due {
             self.life = self.life.begun(wish);
             let next = self.next(if wish.is_some() { COMMAND } else { START });
             self.keeper.open(next.about);

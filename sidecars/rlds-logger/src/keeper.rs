@@ -90,6 +90,8 @@ pub struct Keeper {
     opened: Receiver<io::Result<Box<LiveEpisode>>>,
     known: Arc<Mutex<Known>>,
     thread: JoinHandle<Tally>,
+    /// What is said where an episode is due at once and the disk has no room.
+    no_room: String,
 }
 
 impl Keeper {
@@ -100,6 +102,11 @@ impl Keeper {
     pub fn start(means: Means) -> io::Result<Self> {
         let (jobs, todo) = mpsc::channel();
         let (opened_to, opened) = mpsc::channel();
+        let no_room = format!(
+            "less than {} MB (rlds_logger.free_min_mb) are free in {}: make room",
+            means.free_min_bytes / 1_000_000,
+            means.episodes_dir.display()
+        );
         let known = Arc::new(Mutex::new(Known { has_room: true, wished: None }));
         let mut work = Work {
             means,
@@ -114,11 +121,16 @@ impl Keeper {
         work.look();
         let named = thread::Builder::new().name("log-keeper".to_owned());
         let thread = named.spawn(move || work.until_gone(&todo))?;
-        Ok(Self { jobs, opened, known, thread })
+        Ok(Self { jobs, opened, known, thread, no_room })
     }
 
     pub(crate) fn known(&self) -> Known {
         lock(&self.known).clone()
+    }
+
+    /// Why nothing can be recorded now.
+    pub(crate) fn no_room(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::StorageFull, self.no_room.clone())
     }
 
     pub(crate) fn open(&self, about: Box<About>) {
