@@ -36,8 +36,11 @@ fn kill_often(kills: u64) {
     for kill in 0..kills {
         let mut child = logger(dir.path());
         let pid = child.id();
+        // It begins with what the ring still holds: what came before it must not be overwritten.
         the_loop.wait_for_heartbeat(|beat| {
-            beat.pid == pid && beat.flags.has(HeartbeatFlags::RECORDING)
+            beat.pid == pid
+                && beat.flags.has(HeartbeatFlags::RECORDING)
+                && beat.last_sequence_read >= n
         });
         let episode = newest(&episodes_dir);
         // Each is killed at another point of its chunk, and after another time.
