@@ -165,7 +165,7 @@ fn join(files: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "writes the seeds: only when their making has changed"]
+#[ignore = "writes seeds: cargo test --release -p rlds-formats --test formats -- --ignored make_seeds"]
 fn make_seeds() {
     let temp = tempfile::tempdir().expect("a folder");
     let root = temp.path();
