@@ -17,7 +17,7 @@ use crate::about::About;
 use crate::event::name_of;
 use crate::place::RECORDING;
 use crate::schema::{
-    Action, Diagnostics, Gaze, Glove, MediaBundle, MediaRef, Observation, Pose, RobotState, Step,
+    Action, Diagnostics, MediaBundle, MediaRef, Observation, Pose, RobotState, Step,
 };
 use crate::snap::{Seen, Snap, Snapped};
 
@@ -312,7 +312,6 @@ fn observation(record: &Telemetry, about: &About) -> Observation {
         diagnostics: Diagnostics { latency_ms: latency_ms(record), ..Diagnostics::default() },
         ..Observation::absent(timestamp_nanos)
     }
-
 }
 
 fn step_metadata(record: &Telemetry, between: &Between) -> BTreeMap<String, String> {

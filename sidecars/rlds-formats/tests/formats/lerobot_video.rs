@@ -108,8 +108,8 @@ fn pictures_of_a_video_are_the_cameras_own_bytes_at_their_instants() {
         })
         .collect();
     assert_eq!(json!(places), json!([[0, 0, 0.0, 0.2], [0, 0, 0.2, 0.45], [0, 1, 0.0, 0.3]]));
-    let info: Value =
-        serde_json::from_slice(&fs::read(to.join("meta/info.json")).expect("a file")).expect("JSON");
+    let info: Value = serde_json::from_slice(&fs::read(to.join("meta/info.json")).expect("a file"))
+        .expect("JSON");
     let feature = &info["features"]["observation.images.front"];
     assert_eq!((&feature["dtype"], &feature["info"]["video.fps"]), (&json!("video"), &json!(20)));
     let table = to.join("data/chunk-000/file-000.parquet");
