@@ -38,7 +38,7 @@ bit_set! {
     pub struct HeartbeatFlags {
         /// The logger drops or cannot write records.
         LOG_DEGRADED = 0;
-        /// An episode is open.
+        /// Each cycle that belongs to an episode reaches the disk: one is open, or begins in time.
         RECORDING = 1;
     }
 }

@@ -27,10 +27,11 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Failure> {
     if given.is_file() {
         return Ok(given.to_owned());
     }
-    recording_of(given)
+    has_recording(given)
+        .then(|| given.to_owned())
         .or_else(|| newest_in(&episodes_of(given)))
         .or_else(|| newest_in(given))
-        .map(|(_, recording)| recording)
+        .map(|episode| rlds::recording_path(&episode))
         .ok_or_else(|| {
             let found = if given.exists() { "none of them" } else { "nothing" };
             Failure::misuse(format!(
@@ -41,24 +42,23 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Failure> {
         })
 }
 
-/// An episode's name and its recording. Names begin with their time.
-type Named = (String, PathBuf);
-
-fn recording_of(episode: &Path) -> Option<Named> {
-    let recording = rlds::recording_path(episode);
-    let name = episode.file_name()?.to_string_lossy().into_owned();
-    recording.is_file().then_some((name, recording))
+fn has_recording(episode: &Path) -> bool {
+    rlds::recording_path(episode).is_file()
 }
 
-fn newest_in(episodes: &Path) -> Option<Named> {
+/// The newest episode with a recording.
+fn newest_in(episodes: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(episodes).into_iter().flatten().flatten();
-    entries.filter_map(|entry| recording_of(&entry.path())).max()
+    let episodes = entries.map(|entry| entry.path()).filter(|path| has_recording(path));
+    episodes.max_by_key(|path| rlds::episode_order(path))
 }
 
 fn newest_of_runs(roots: &[&Path]) -> Result<PathBuf, Failure> {
     let runs = roots.iter().flat_map(fs::read_dir).flatten().flatten();
-    let newest = runs.filter_map(|run| newest_in(&episodes_of(&run.path()))).max();
-    newest.map(|(_, recording)| recording).ok_or_else(|| {
+    let newest = runs
+        .filter_map(|run| newest_in(&episodes_of(&run.path())))
+        .max_by_key(|episode| rlds::episode_order(episode));
+    newest.map(|episode| rlds::recording_path(&episode)).ok_or_else(|| {
         Failure::not_possible(format!(
             "no episode: looked in the runs of {RUNS}/ and {SERVICES}/ (record one with `continuon sim`, \
              or name its folder)"
@@ -217,6 +217,12 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let newest = episode(&root.path().join("a/rlds/episodes"), "ep_20261120T120000Z_a");
         episode(&root.path().join("b/rlds/episodes"), "ep_20261120T110000Z_a");
+        assert_eq!(newest_of_runs(&[root.path()]).expect("found"), newest);
+        // Ten of one second: their numbers are no letters.
+        for name in ["ep_20261120T120000Z_a_2", "ep_20261120T120000Z_a_9"] {
+            episode(&root.path().join("b/rlds/episodes"), name);
+        }
+        let newest = episode(&root.path().join("a/rlds/episodes"), "ep_20261120T120000Z_a_10");
         assert_eq!(newest_of_runs(&[root.path()]).expect("found"), newest);
         let none = newest_of_runs(&[&root.path().join("c")]).expect_err("no run");
         assert_eq!(none.exit, Exit::NotPossible);

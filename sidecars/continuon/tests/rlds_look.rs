@@ -258,7 +258,7 @@ fn show_tells_one_step_its_neighbours_and_what_was_lost_before_it() {
     }
     let first = said(&["show", "0", "--episode"], &path, 0);
     assert!(
-        first.contains("none, it is the first") && first.contains("LOST                  nothing")
+        first.contains("none, it is the first") && first.contains("lost                  nothing")
     );
     let words = said(&["show", "40", "--episode"], &path, 2);
     assert!(words.contains("no step 40; it has 40 steps; nearest: 39"), "{words}");

@@ -9,8 +9,7 @@
 //! Shown by: tests/formats/import.rs, and the tests below.
 
 use rlds::schema::{
-    Action, ControlRole, Diagnostics, Gaze, Glove, Metadata, Observation, Pose, RobotState,
-    SCHEMA_VERSION, Software, Step, XrMode,
+    Action, ControlRole, Metadata, Observation, RobotState, SCHEMA_VERSION, Software, Step, XrMode,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -83,34 +82,7 @@ impl Normaliser {
 /// A step in which nothing is known.
 pub(crate) fn blank_step() -> Step {
     Step {
-        observation: Observation {
-            headset_pose: Pose::ABSENT,
-            right_hand_pose: Pose::ABSENT,
-            left_hand_pose: Pose::ABSENT,
-            gaze: Gaze::ABSENT,
-            robot_state: RobotState {
-                timestamp_nanos: 0,
-                joint_positions: Vec::new(),
-                end_effector_pose: Pose::ABSENT,
-                gripper_open: false,
-                frame_id: String::new(),
-                joint_velocities: Vec::new(),
-                joint_efforts: Vec::new(),
-                end_effector_twist: None,
-                wall_time_millis: 0,
-            },
-            glove: Glove::absent(0),
-            video_frame_id: String::new(),
-            depth_frame_id: String::new(),
-            diagnostics: Diagnostics::default(),
-            audio: None,
-            ui_context: None,
-            media: None,
-            dialog: None,
-            world_model: None,
-            command: Vec::new(),
-            segmentation: None,
-        },
+        observation: Observation::absent(0),
         action: Action::default(),
         is_terminal: false,
         step_metadata: BTreeMap::new(),
@@ -184,7 +156,8 @@ fn take_metadata(metadata: &mut Metadata, key: &str, value: Value) -> Option<Str
         "environment_id" => set(&mut metadata.environment_id, &value),
         "tags" => set(&mut metadata.tags, &value),
         "software" => set(&mut metadata.software, &value),
-        "schema_version" => true,
+        // The steps become this version's; another's is told as a tag.
+        "schema_version" => value == SCHEMA_VERSION,
         "episode_id" => set(&mut metadata.episode_id, &value),
         "robot_id" => set(&mut metadata.robot_id, &value),
         "robot_model" | "robot_type" => set(&mut metadata.robot_model, &value),
@@ -364,18 +337,18 @@ fn take_action(
     {
         found.remove("steering");
         found.remove("throttle");
-        action.command = vec![steering, throttle];
+        action.command = vec![steering?, throttle?];
     }
     if action.command.is_empty() {
         action.command = vec![0.0, 0.0];
         filled.push("action.command".to_owned());
     }
-    match found.remove("source") {
-        Some(Value::String(source)) => action.source = source,
-        _ => {
-            "human_supervisor".clone_into(&mut action.source);
-            filled.push("action.source".to_owned());
-        }
+    if let Some(Value::String(source)) = found.get("source") {
+        action.source.clone_from(source);
+        found.remove("source");
+    } else {
+        "human_supervisor".clone_into(&mut action.source);
+        filled.push("action.source".to_owned());
     }
     let mut blocks = Blocks { found: &mut found, metadata: &mut step.step_metadata, filled };
     blocks.optional("annotation", &mut action.annotation);
@@ -463,26 +436,30 @@ fn text(value: Value) -> String {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the contract's numbers are floats")]
-fn number(map: &Map<String, Value>, key: &str) -> Option<f32> {
-    map.get(key)?.as_f64().map(|number| number as f32)
+/// A number under that name, if there is one.
+fn number(map: &Map<String, Value>, key: &str) -> Option<Result<f32, String>> {
+    let value = map.get(key).filter(|value| value.is_number())?;
+    Some(float(&format!("action.{key}"), value))
+}
+
+fn floats(field: &str, value: &Value) -> Result<Vec<f32>, String> {
+    let list = value
+        .as_array()
+        .ok_or_else(|| format!("{field}: expected numbers, found {}", kind(value)))?;
+    list.iter().map(|item| float(field, item)).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the contract's numbers are floats")]
-fn floats(field: &str, value: &Value) -> Result<Vec<f32>, String> {
-    let wrong = |found: &Value| format!("{field}: expected numbers, found {}", kind(found));
-    let list = value.as_array().ok_or_else(|| wrong(value))?;
-    list.iter()
-        .map(|item| {
-            let number = item.as_f64().ok_or_else(|| wrong(item))?;
-            let number = number as f32;
-            if number.is_finite() {
-                Ok(number)
-            } else {
-                Err(format!("{field}: expected numbers, found {item}"))
-            }
-        })
-        .collect()
+fn float(field: &str, value: &Value) -> Result<f32, String> {
+    let number = value
+        .as_f64()
+        .ok_or_else(|| format!("{field}: expected numbers, found {}", kind(value)))?;
+    let number = number as f32;
+    if number.is_finite() {
+        Ok(number)
+    } else {
+        Err(format!("{field}: expected numbers, found {value}"))
+    }
 }
 
 /// What a value is, in a word.
@@ -500,7 +477,7 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::{Normaliser, blank_step, fit_name, metadata};
-    use rlds::schema::XrMode;
+    use rlds::schema::{SCHEMA_VERSION, XrMode};
     use serde_json::json;
 
     #[test]
@@ -543,17 +520,25 @@ mod tests {
         assert!(step.step_metadata["import.filled"].contains("action.command"));
         let wrong = normaliser.step(0, json!({ "action": { "command": ["left"] } }));
         assert_eq!(wrong, Err("action.command: expected numbers, found a text".to_owned()));
+        // More than a float holds is no throttle, and a source that is no name is kept as text.
+        let huge = normaliser.step(0, json!({ "action": { "steering": 0, "throttle": 1e300 } }));
+        assert!(huge.is_err_and(|wrong| wrong.starts_with("action.throttle: expected numbers")));
+        let step = normaliser.step(0, json!({ "action": { "source": 7 } })).expect("a step");
+        assert_eq!(step.step_metadata["action.source"], "7");
+        assert!(step.step_metadata["import.filled"].contains("action.source"));
         assert!(normaliser.step(0, json!([1])).is_err());
     }
 
     #[test]
     fn foreign_mode_becomes_a_tag_and_a_foreign_name_a_fit_one() {
         let found = json!({ "xr_mode": "autonomous", "control_role": "human_supervisor",
-            "environment_id": "pi5", "tags": ["a"], "start_time_unix_ms": 5 });
+            "environment_id": "pi5", "tags": ["a"], "start_time_unix_ms": 5, "schema_version": "0.9" });
         let metadata = metadata(found, "my run/1", "test");
         assert_eq!(metadata.xr_mode, XrMode::Observer);
         assert!(metadata.tags.contains(&"imported.xr_mode:autonomous".to_owned()));
         assert_eq!((metadata.episode_id.as_str(), metadata.start_time_unix_ms), ("my_run_1", 5));
+        assert_eq!(metadata.schema_version, SCHEMA_VERSION);
+        assert!(metadata.tags.contains(&"imported.schema_version:0.9".to_owned()));
         assert_eq!(fit_name("../../etc"), "_.._etc");
     }
 }

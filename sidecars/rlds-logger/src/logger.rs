@@ -1,7 +1,7 @@
 //! The process: attaches, opens the first episode, watches over the writer, says what came of it.
 //!
-//! *What it decides.* When the recording ends; when an episode does, `life` decides. *What it must never do.* Touch the disk after the
-//! start: that is the writer's. Shown by: tests/process.rs.
+//! *What it decides.* When the recording ends; when an episode does, `life` decides. *What it must
+//! never do.* Touch the disk after the start: that is the writer's. Shown by: tests/process.rs.
 
 use std::fs;
 use std::io::Write;

@@ -53,7 +53,7 @@ pub use frame::{FRAME_BYTES_MAX, Frame};
 pub use frames::Frames;
 pub use lines::LINE_BYTES_MAX;
 pub use note::{Closing, EpisodeNote, Summary};
-pub use place::{KEEP, episode_id, recording_path};
+pub use place::{KEEP, episode_id, episode_order, recording_path};
 pub use reader::{Damage, Entry, ReadError, RecordingReader, Tail};
 pub use recording::{
     Attached, CHUNK_BYTES_MAX, CHUNK_NS_MAX, Counts, Loss, RecordingError, RecordingWriter,

@@ -17,6 +17,8 @@ use crate::storage::{FileSystem, Storage};
 
 /// Held back on the disk for metadata and the last steps.
 const RESERVE_BYTES: usize = 256 << 10;
+/// What the name of an episode begins with; each 0 is a digit.
+const SECOND: &str = "ep_00000000T000000Z_";
 
 pub(crate) const METADATA: &str = "metadata.json";
 pub(crate) const NOTE: &str = "episode.json";
@@ -42,6 +44,25 @@ pub fn episode_id(unix_ms: i64, robot: &str) -> String {
     let utc = humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string();
     let compact: String = utc.chars().filter(|c| !matches!(c, '-' | ':')).collect();
     format!("ep_{compact}_{robot}")
+}
+
+/// Sorts directories of episodes into the order in which they began: by the time in their names, and
+/// those of one second by the number behind it (`…_donkey`, `…_donkey_2`, `…_donkey_10`). Directories
+/// of other names go by their names.
+#[must_use]
+pub fn episode_order(episode: &Path) -> impl Ord + use<> {
+    let name = episode.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let second = name.get(..SECOND.len()).filter(|begin| {
+        begin.chars().zip(SECOND.chars()).all(|(found, shape)| match shape {
+            '0' => found.is_ascii_digit(),
+            other => found == other,
+        })
+    });
+    // Of one second and one robot, a larger number makes a longer name, or a later one of equal length.
+    match second {
+        Some(second) => (second.to_owned(), name.len(), name),
+        None => (name, 0, String::new()),
+    }
 }
 
 /// The recording of the episode in this directory.

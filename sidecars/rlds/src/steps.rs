@@ -17,7 +17,7 @@ use crate::about::About;
 use crate::event::name_of;
 use crate::place::RECORDING;
 use crate::schema::{
-    Action, Diagnostics, Gaze, Glove, MediaBundle, MediaRef, Observation, Pose, RobotState, Step,
+    Action, Diagnostics, MediaBundle, MediaRef, Observation, Pose, RobotState, Step,
 };
 use crate::snap::{Seen, Snap, Snapped};
 
@@ -298,37 +298,19 @@ fn observation(record: &Telemetry, about: &About) -> Observation {
     // Without a camera all three frame ids name the cycle that the step is made of.
     let frame_id = format!("cycle-{}", record.cycle_index);
     Observation {
-        headset_pose: Pose::ABSENT,
-        right_hand_pose: Pose::ABSENT,
-        left_hand_pose: Pose::ABSENT,
-        gaze: Gaze::ABSENT,
         robot_state: RobotState {
-            timestamp_nanos,
             joint_positions: vec![finite(record.outcome.setpoint.steering)],
             end_effector_pose,
-            gripper_open: false,
             frame_id: frame_id.clone(),
             joint_velocities: vec![speed_m_per_s],
-            joint_efforts: Vec::new(),
             end_effector_twist: Some([speed_m_per_s, 0.0, 0.0, roll, pitch, yaw]),
             wall_time_millis: about.unix_ms_at(record.mono_ns),
+            ..RobotState::absent(timestamp_nanos)
         },
-        glove: Glove::absent(timestamp_nanos),
         video_frame_id: frame_id.clone(),
         depth_frame_id: frame_id,
-        diagnostics: Diagnostics {
-            latency_ms: latency_ms(record),
-            glove_drops: 0,
-            ble_rssi: 0,
-            glove_sample_rate_hz: 0.0,
-        },
-        audio: None,
-        ui_context: None,
-        media: None,
-        dialog: None,
-        world_model: None,
-        command: Vec::new(),
-        segmentation: None,
+        diagnostics: Diagnostics { latency_ms: latency_ms(record), ..Diagnostics::default() },
+        ..Observation::absent(timestamp_nanos)
     }
 }
 

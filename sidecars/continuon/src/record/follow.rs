@@ -100,14 +100,14 @@ impl Follow {
     pub(super) fn look(&mut self) {
         let new = episodes_in(&self.folder);
         let mut new: Vec<_> = new.difference(&self.before).filter_map(|path| begun(path)).collect();
-        new.sort();
-        let first = new.iter().position(|(.., word)| word == "command");
+        new.sort_by_cached_key(|(path, _)| rlds::episode_order(path));
+        let first = new.iter().position(|(_, word)| word == "command");
         self.ours = new
             .into_iter()
             .skip(first.unwrap_or(usize::MAX))
             .enumerate()
-            .take_while(|(place, (.., word))| *place == 0 || !ANOTHERS.contains(&word.as_str()))
-            .map(|(_, (_, path, _))| path)
+            .take_while(|(place, (_, word))| *place == 0 || !ANOTHERS.contains(&word.as_str()))
+            .map(|(_, (path, _))| path)
             .collect();
         if let Some(newest) = self.ours.last() {
             self.begun_at.get_or_insert_with(Instant::now);
@@ -133,11 +133,9 @@ fn note(episode: &Path) -> Option<EpisodeNote> {
     serde_json::from_slice(&fs::read(episode.join("episode.json")).ok()?).ok()
 }
 
-/// When and why an episode began; two of one second are told apart by the number behind their names.
-fn begun(episode: &Path) -> Option<((String, usize), PathBuf, String)> {
-    let name = episode.file_name()?.to_string_lossy().into_owned();
-    let order = (name.chars().take("ep_20261120T184405Z".len()).collect(), name.len());
-    note(episode).map(|note| ((order.0, order.1), episode.to_owned(), note.begun))
+/// An episode and the word for why it began.
+fn begun(episode: &Path) -> Option<(PathBuf, String)> {
+    note(episode).map(|note| (episode.to_owned(), note.begun))
 }
 
 /// Whether it is still being written, as far as it says.

@@ -48,8 +48,7 @@ impl Told {
 pub fn read(episodes_dir: &Path, logger: Option<Value>) -> Option<Episode> {
     let mut folders: Vec<PathBuf> =
         fs::read_dir(episodes_dir).ok()?.flatten().map(|entry| entry.path()).collect();
-    // Their names begin with their dates.
-    folders.sort();
+    folders.sort_by_cached_key(|folder| rlds::episode_order(folder));
     let mut told: Vec<(PathBuf, Told)> =
         folders.into_iter().filter_map(|path| Told::by(&path).map(|told| (path, told))).collect();
     let (newest, last_told) = told.last()?;
@@ -58,7 +57,7 @@ pub fn read(episodes_dir: &Path, logger: Option<Value>) -> Option<Episode> {
         Some((_, told)) => told.closing.clone(),
         None => last_told.closing.clone(),
     };
-    // Two of the same second may be named in another order than they were recorded.
+    // Spans join in the order of what they hold.
     told.sort_by_key(|(_, told)| told.first);
     let sum = |count: fn(&Told) -> u64| {
         told.iter().fold(0_u64, |sum, (_, told)| sum.saturating_add(count(told)))

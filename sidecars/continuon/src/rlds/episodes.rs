@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// What was found under the paths that were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Episodes, in order of their names within each path.
+    /// Episodes, in the order in which they began within each path.
     pub(super) episodes: Vec<PathBuf>,
     /// Folders among them that are none.
     pub(super) left_out: Vec<PathBuf>,
@@ -115,7 +115,6 @@ pub(super) fn find_one(given: Option<&Path>) -> Result<Subject, Failure> {
         _ => {
             let paths: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
             let found = find_all(&paths)?;
-            // Names begin with their time.
             let newest = found.episodes.last().map(|episode| Subject::of_episode(episode));
             newest.ok_or_else(|| nothing_in(given.unwrap_or(Path::new(RUNS))))
         }
@@ -132,7 +131,7 @@ impl Found {
         })?;
         let mut folders: Vec<PathBuf> =
             entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-        folders.sort();
+        folders.sort_by_cached_key(|folder| rlds::episode_order(folder));
         let (episodes, others): (Vec<_>, Vec<_>) =
             folders.into_iter().partition(|folder| is_episode(folder));
         self.episodes.extend(episodes);

@@ -19,6 +19,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   continuon rlds export rlds/episodes --to dataset --format tfds
   continuon rlds export rlds/episodes --to lerobot --format lerobot --fps 20 --task 'drive a lap'
+  continuon rlds export rlds/episodes --to lerobot --format lerobot --video
   continuon rlds export ep_20261120T184405Z_sim --to out --format tfrecord --gzip
   continuon rlds export rlds/episodes --to shared --format bundle
 
@@ -54,6 +55,10 @@ pub struct ExportArgs {
     /// tfds, lerobot: leave the camera's pictures out.
     #[arg(long)]
     pub no_pictures: bool,
+    /// lerobot: the pictures as a video (Motion JPEG in MP4, the camera's own bytes) instead of in the
+    /// rows.
+    #[arg(long, conflicts_with = "no_pictures")]
+    pub video: bool,
     /// tfds: of a hundred episodes about this many go into `val`, chosen by their ids.
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -116,6 +121,7 @@ pub(super) fn command(args: &ExportArgs, json: bool) -> Result<Exit, Failure> {
     let options = Options {
         gzip: args.gzip,
         with_pictures: !args.no_pictures,
+        video: args.video,
         validation_percent: args.val_percent,
         name: args.name.clone(),
         file_bytes: args.file_mib << 20,

@@ -320,12 +320,11 @@ fn lost(out: &mut Text, step: &Step) {
     .into_iter()
     .flatten()
     .collect();
-    let words = match (lost.is_empty(), word(step, "frame_drop")) {
-        (false, _) => format!("{} before this step", lost.join(", ")),
-        (true, "true") => "something before this step, and nobody says how much".to_owned(),
-        (true, _) => "nothing".to_owned(),
-    };
-    out.row("LOST", &words);
+    match (lost.is_empty(), word(step, "frame_drop")) {
+        (false, _) => out.row("LOST", &format!("{} before this step", lost.join(", "))),
+        (true, "true") => out.row("LOST", "something before this step, and nobody says how much"),
+        (true, _) => out.row("lost", "nothing"),
+    }
 }
 
 /// Keys of `step_metadata` that are told above.

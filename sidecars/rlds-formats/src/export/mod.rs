@@ -56,6 +56,8 @@ pub struct Options {
     pub gzip: bool,
     /// `tfds`, `lerobot`: with the camera's pictures.
     pub with_pictures: bool,
+    /// `lerobot`: the pictures as a video (Motion JPEG in MP4, the camera's own bytes).
+    pub video: bool,
     /// `tfds`: of a hundred episodes about this many are `val`, chosen by their ids.
     pub validation_percent: u8,
     /// `tfds`, `lerobot`: name of the data set.
@@ -79,6 +81,7 @@ impl Default for Options {
         Self {
             gzip: false,
             with_pictures: true,
+            video: false,
             validation_percent: 10,
             name: "continuon".to_owned(),
             file_bytes: 256 << 20,

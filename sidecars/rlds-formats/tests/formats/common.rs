@@ -1,8 +1,8 @@
 //! Episodes to export: small, with pictures, each number of its own.
 
 use rlds::schema::{
-    Action, ControlRole, Diagnostics, Gaze, Glove, MediaBundle, MediaRef, Metadata, Observation,
-    Pose, RobotState, Software, Step, XrMode,
+    Action, ControlRole, Diagnostics, MediaBundle, MediaRef, Metadata, Observation, Pose,
+    RobotState, Software, Step, XrMode,
 };
 use rlds::validate::{Profile, Severity};
 use rlds_formats::export::{Format, Options, Told, export};
@@ -85,36 +85,24 @@ pub(crate) fn step(index: u64, of: u64, picture: bool) -> Step {
     }
     Step {
         observation: Observation {
-            headset_pose: Pose::ABSENT,
-            right_hand_pose: Pose::ABSENT,
-            left_hand_pose: Pose::ABSENT,
-            gaze: Gaze::ABSENT,
             robot_state: RobotState {
-                timestamp_nanos: timestamp_ns,
                 joint_positions: vec![0.1 * number],
                 end_effector_pose: Pose {
                     position: Some([number, -number, 0.0]),
                     orientation_quat: Some([0.0, 0.0, 0.6, 0.8]),
                     valid: true,
                 },
-                gripper_open: false,
                 frame_id: frame_id.clone(),
                 joint_velocities: vec![1.5 + number],
-                joint_efforts: Vec::new(),
                 end_effector_twist: Some([1.5 + number, 0.0, 0.0, 0.0, 0.0, 0.25]),
                 wall_time_millis: 1_795_000_000_000 + index as i64 * 50,
+                ..RobotState::absent(timestamp_ns)
             },
-            glove: Glove::absent(timestamp_ns),
             video_frame_id: frame_id.clone(),
             depth_frame_id: frame_id,
             diagnostics: Diagnostics { latency_ms: 0.02, ..Diagnostics::default() },
-            audio: None,
-            ui_context: None,
             media,
-            dialog: None,
-            world_model: None,
-            command: Vec::new(),
-            segmentation: None,
+            ..Observation::absent(timestamp_ns)
         },
         action: Action {
             command: vec![0.01 * number - 0.5, 0.25],

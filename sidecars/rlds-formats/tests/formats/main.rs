@@ -9,6 +9,7 @@ mod framing;
 mod fuzz_seeds;
 mod import;
 mod lerobot;
+mod lerobot_video;
 mod recording;
 mod round_trip;
 mod samples;

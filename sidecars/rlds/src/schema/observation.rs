@@ -50,6 +50,31 @@ pub struct Observation {
     pub segmentation: Option<Segmentation>,
 }
 
+impl Observation {
+    /// Nothing known, at this instant: what an empty map, list or name of the contract says.
+    #[must_use]
+    pub fn absent(timestamp_nanos: i64) -> Self {
+        Self {
+            headset_pose: Pose::ABSENT,
+            right_hand_pose: Pose::ABSENT,
+            left_hand_pose: Pose::ABSENT,
+            gaze: Gaze::ABSENT,
+            robot_state: RobotState::absent(timestamp_nanos),
+            glove: Glove::absent(timestamp_nanos),
+            video_frame_id: String::new(),
+            depth_frame_id: String::new(),
+            diagnostics: Diagnostics::default(),
+            audio: None,
+            ui_context: None,
+            media: None,
+            dialog: None,
+            world_model: None,
+            command: Vec::new(),
+            segmentation: None,
+        }
+    }
+}
+
 /// Place and direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +147,24 @@ pub struct RobotState {
     pub end_effector_twist: Option<[f32; 6]>,
     /// Wall clock in ms since 1970: beside the monotonic clock, never instead of it.
     pub wall_time_millis: i64,
+}
+
+impl RobotState {
+    /// Nothing known, at this instant.
+    #[must_use]
+    pub const fn absent(timestamp_nanos: i64) -> Self {
+        Self {
+            timestamp_nanos,
+            joint_positions: Vec::new(),
+            end_effector_pose: Pose::ABSENT,
+            gripper_open: false,
+            frame_id: String::new(),
+            joint_velocities: Vec::new(),
+            joint_efforts: Vec::new(),
+            end_effector_twist: None,
+            wall_time_millis: 0,
+        }
+    }
 }
 
 /// The glove of the person.

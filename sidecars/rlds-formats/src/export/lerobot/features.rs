@@ -15,11 +15,21 @@ pub(super) struct Feature {
     pub(super) numbers: usize,
 }
 
+impl Feature {
+    /// Whether it is a column of the table: a video lies beside it.
+    pub(super) fn is_column(&self) -> bool {
+        self.dtype != VIDEO
+    }
+}
+
+const VIDEO: &str = "video";
+
 pub(super) fn features(layout: &Layout) -> Vec<Feature> {
     let feature = |name, kind, dtype, numbers| Feature { name, kind, dtype, numbers };
     let mut features = Vec::new();
     if layout.picture.is_some() {
-        features.push(feature(PICTURE, Kind::Picture, "image", 3));
+        let dtype = if layout.is_video { VIDEO } else { "image" };
+        features.push(feature(PICTURE, Kind::Picture, dtype, 3));
     }
     features.extend([
         feature("observation.state", Kind::Floats, "float32", layout.shape.state()),
@@ -37,7 +47,7 @@ pub(super) fn features(layout: &Layout) -> Vec<Feature> {
 }
 
 /// `features` of `info.json`.
-pub(super) fn info_features(layout: &Layout) -> Value {
+pub(super) fn info_features(layout: &Layout, frames_per_s: u32) -> Value {
     let of = |feature: &Feature| {
         let (shape, names) = match (&feature.kind, layout.picture) {
             (Kind::Picture, Some(size)) => {
@@ -51,7 +61,19 @@ pub(super) fn info_features(layout: &Layout) -> Value {
             }
             _ => (json!([1]), Value::Null),
         };
-        json!({ "dtype": feature.dtype, "shape": shape, "names": names })
+        let mut told = json!({ "dtype": feature.dtype, "shape": shape, "names": names });
+        if let (false, Some(size)) = (feature.is_column(), layout.picture) {
+            told["info"] = json!({
+                "video.height": size.height,
+                "video.width": size.width,
+                "video.channels": 3,
+                "video.codec": "mjpeg",
+                "video.fps": frames_per_s,
+                "video.is_depth_map": false,
+                "has_audio": false,
+            });
+        }
+        told
     };
     features(layout).iter().map(|feature| (feature.name.to_owned(), of(feature))).collect()
 }
@@ -67,5 +89,7 @@ pub(super) fn hub_features(layout: &Layout) -> Value {
         }),
         _ => json!({ "_type": "Value", "dtype": feature.dtype }),
     };
-    features(layout).iter().map(|feature| (feature.name.to_owned(), of(feature))).collect()
+    let features = features(layout);
+    let columns = features.iter().filter(|feature| feature.is_column());
+    columns.map(|feature| (feature.name.to_owned(), of(feature))).collect()
 }

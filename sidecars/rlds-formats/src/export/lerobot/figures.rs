@@ -17,7 +17,7 @@ pub(super) fn count(cell: &Cell<'_>, stats: &mut Stats, is_looked_at: bool) -> R
         Cell::Float(value) => stats.push([f64::from(*value)]),
         Cell::Bool(value) => stats.push([f64::from(u8::from(*value))]),
         Cell::Floats(values) => stats.push(values.iter().map(|value| f64::from(*value))),
-        Cell::Doubles(_) | Cell::Texts(_) | Cell::Text(_) => {}
+        Cell::Double(_) | Cell::Doubles(_) | Cell::Texts(_) | Cell::Text(_) => {}
         Cell::Picture { jpeg, .. } => {
             if !is_looked_at {
                 return Ok(());

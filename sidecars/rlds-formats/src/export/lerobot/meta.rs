@@ -5,7 +5,7 @@
 
 use super::features::features;
 use super::table::{Cell, Kind};
-use super::{CHUNK_FILES, DataSet, create, parquet, place};
+use super::{CHUNK_FILES, DataSet, PICTURE, create, parquet, place};
 use crate::problem::Problem;
 use serde_json::json;
 
@@ -36,6 +36,12 @@ impl DataSet<'_> {
         write().and_then(|()| table.finish()).map_err(parquet(&path))
     }
 
+    /// When a frame of a video is.
+    #[expect(clippy::cast_precision_loss, reason = "LeRobot wants seconds as a float")]
+    fn seconds(&self, frame: u64) -> f64 {
+        frame as f64 / f64::from(self.frames_per_s)
+    }
+
     pub(super) fn write_episodes(&self) -> Result<(), Problem> {
         let path = self.directory.join(format!("meta/episodes/{}.parquet", place(0)));
         let ints =
@@ -46,6 +52,16 @@ impl DataSet<'_> {
             ("length".to_owned(), Kind::Int),
         ];
         columns.extend(ints.map(|name| (name.to_owned(), Kind::Int)));
+        if self.layout.is_video {
+            for (name, kind) in [
+                ("chunk_index", Kind::Int),
+                ("file_index", Kind::Int),
+                ("from_timestamp", Kind::Double),
+                ("to_timestamp", Kind::Double),
+            ] {
+                columns.push((format!("videos/{PICTURE}/{name}"), kind));
+            }
+        }
         let features = features(&self.layout);
         for feature in &features {
             let kind = match feature.kind {
@@ -69,6 +85,13 @@ impl DataSet<'_> {
                 table.put(&Cell::Int((episode.file % CHUNK_FILES) as i64))?;
                 table.put(&Cell::Int(episode.from))?;
                 table.put(&Cell::Int(episode.from.saturating_add(episode.length)))?;
+                if let Some(film) = episode.film {
+                    table.put(&Cell::Int((film.file / CHUNK_FILES) as i64))?;
+                    table.put(&Cell::Int((film.file % CHUNK_FILES) as i64))?;
+                    let to = film.from.saturating_add_signed(episode.length);
+                    table.put(&Cell::Double(self.seconds(film.from)))?;
+                    table.put(&Cell::Double(self.seconds(to)))?;
+                }
                 for stats in &episode.stats {
                     table.put(&Cell::Doubles(&stats.min))?;
                     table.put(&Cell::Doubles(&stats.max))?;

@@ -7,11 +7,12 @@
 //!
 //! ```text
 //! <to>/data/chunk-000/file-000.parquet              a row a frame, pictures in it as JPEG
+//!      videos/<camera>/chunk-000/file-000.mp4       or here, where a video was asked for
 //!      meta/info.json  stats.json  tasks.parquet
 //!      meta/episodes/chunk-000/file-000.parquet     a row an episode
 //! ```
 //!
-//! Shown by: tests/formats/lerobot.rs, tests/readers/lerobot.py.
+//! Shown by: tests/formats/lerobot.rs, tests/formats/lerobot_video.rs, tests/readers/lerobot.py.
 
 mod features;
 mod figures;
@@ -19,6 +20,7 @@ mod grid;
 mod meta;
 mod stats;
 mod table;
+mod video;
 
 use super::{Fate, Names, Options, Ticker, Told};
 use crate::atomic::{self, Unfinished};
@@ -27,7 +29,7 @@ use crate::jpeg::JpegSize;
 use crate::problem::Problem;
 use crate::sample::{self, Sample, Source};
 use crate::vector::{self, Shape};
-use features::{features, hub_features, info_features};
+use features::{Feature, features, hub_features, info_features};
 use figures::count;
 use grid::{Grid, at};
 use serde_json::{Map, Value, json};
@@ -36,11 +38,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use table::{Cell, Kind, Table};
+use video::Video;
 
 /// Name of the picture's column.
 pub(crate) const PICTURE: &str = "observation.images.front";
 /// Files in a folder.
 const CHUNK_FILES: usize = 1000;
+/// Folders of a data set; the one without which it is none comes last.
+const PARTS: [&str; 3] = ["videos", "data", "meta"];
 /// Pictures of an episode that are looked at for the statistics.
 const PICTURES_LOOKED_AT: u64 = 100;
 
@@ -51,7 +56,7 @@ pub(super) fn export(
     options: &Options,
     ticker: &mut Ticker<'_>,
 ) -> Result<Vec<Told>, Problem> {
-    for taken in ["data", "meta"] {
+    for taken in PARTS {
         let path = to.join(taken);
         if path.exists() {
             let found = "expected a directory without a data set, found one";
@@ -79,9 +84,11 @@ pub(super) fn export(
     }
     if let Some(set) = out.filter(|set| !set.episodes.is_empty()) {
         set.finish()?;
-        for part in ["data", "meta"] {
-            let place = to.join(part);
-            fs::rename(unfinished.beside().join(part), &place).map_err(Problem::write(&place))?;
+        for part in PARTS {
+            let (made, place) = (unfinished.beside().join(part), to.join(part));
+            if made.is_dir() {
+                fs::rename(made, &place).map_err(Problem::write(&place))?;
+            }
         }
     }
     Ok(told)
@@ -99,6 +106,8 @@ struct Looked {
 struct Layout {
     shape: Shape,
     picture: Option<JpegSize>,
+    /// Its pictures make a video instead of a column.
+    is_video: bool,
 }
 
 fn look(path: &Path, options: &Options, names: &mut Names) -> Result<Looked, Problem> {
@@ -111,7 +120,8 @@ fn look(path: &Path, options: &Options, names: &mut Names) -> Result<Looked, Pro
         let size = sample.picture.as_ref().map(|picture| picture.size);
         let expected = layout.get_or_insert_with(|| {
             first_ns = at(&sample);
-            Layout { shape: Shape::of(&sample.step), picture: size }
+            let is_video = options.video && size.is_some();
+            Layout { shape: Shape::of(&sample.step), picture: size, is_video }
         });
         expected.check(&sample.step, size).map_err(wrong)?;
         last_ns = at(&sample);
@@ -162,6 +172,15 @@ struct Episode {
     file: usize,
     from: i64,
     stats: Vec<Stats>,
+    film: Option<Film>,
+}
+
+/// Where an episode's pictures are in the videos.
+#[derive(Clone, Copy)]
+struct Film {
+    file: usize,
+    /// In frames, from the beginning of the file.
+    from: u64,
 }
 
 struct DataSet<'a> {
@@ -171,6 +190,8 @@ struct DataSet<'a> {
     frames_per_s: u32,
     table: Option<Table>,
     files: usize,
+    video: Option<Video>,
+    videos: usize,
     frames: i64,
     tasks: Vec<String>,
     episodes: Vec<Episode>,
@@ -188,6 +209,8 @@ impl<'a> DataSet<'a> {
             frames_per_s: first.frames_per_s,
             table: None,
             files: 0,
+            video: None,
+            videos: 0,
             frames: 0,
             tasks: Vec::new(),
             episodes: Vec::new(),
@@ -206,6 +229,7 @@ impl<'a> DataSet<'a> {
             return Err(Problem::input(path, "", what));
         }
         self.roll_over()?;
+        let film = self.roll_over_video()?;
         let mut source = CanonicalSource::open(path, self.options.with_pictures)?;
         let index = self.episodes.len() as i64;
         let mut rows = Rows {
@@ -234,7 +258,7 @@ impl<'a> DataSet<'a> {
         let file = self.files.saturating_sub(1);
         let from = self.frames;
         self.frames = self.frames.saturating_add(frames);
-        self.episodes.push(Episode { index, tasks, length: frames, file, from, stats });
+        self.episodes.push(Episode { index, tasks, length: frames, file, from, stats, film });
         let left_out = [
             ("steps between two instants of the rate".to_owned(), grid.unused),
             ("instants that repeat the step before".to_owned(), grid.repeated),
@@ -254,12 +278,44 @@ impl<'a> DataSet<'a> {
         let path = self.directory.join(format!("data/{}.parquet", place(self.files)));
         let columns: Vec<(String, Kind)> = features(&self.layout)
             .into_iter()
+            .filter(Feature::is_column)
             .map(|feature| (feature.name.to_owned(), feature.kind))
             .collect();
         let note = json!({ "info": { "features": hub_features(&self.layout) } }).to_string();
         self.table = Some(create(&path, &columns, &[("huggingface", note)])?);
         self.files = self.files.saturating_add(1);
         Ok(())
+    }
+
+    /// Begins a new video where the last one is long enough; where the next picture will be.
+    fn roll_over_video(&mut self) -> Result<Option<Film>, Problem> {
+        let Some(size) = self.layout.picture.filter(|_| self.layout.is_video) else {
+            return Ok(None);
+        };
+        if self.video.as_ref().is_none_or(|video| video.bytes() >= self.options.file_bytes) {
+            self.close_video()?;
+            let path = self.video_path();
+            if let Some(parent) = path.parent() {
+                atomic::make_directory(parent)?;
+            }
+            let video = File::create_new(&path)
+                .and_then(|file| Video::create(file, size, self.frames_per_s))
+                .map_err(Problem::write(&path))?;
+            self.video = Some(video);
+            self.videos = self.videos.saturating_add(1);
+        }
+        let from = self.video.as_ref().map_or(0, Video::frames);
+        Ok(Some(Film { file: self.videos.saturating_sub(1), from }))
+    }
+
+    /// Of the video that comes next.
+    fn video_path(&self) -> PathBuf {
+        self.directory.join(format!("videos/{PICTURE}/{}.mp4", place(self.videos)))
+    }
+
+    fn close_video(&mut self) -> Result<(), Problem> {
+        let closed = self.video.take().map_or(Ok(()), Video::finish);
+        closed.map_err(Problem::write(&self.directory))
     }
 
     fn end_group(&mut self) -> Result<(), Problem> {
@@ -282,6 +338,7 @@ impl<'a> DataSet<'a> {
 
     fn finish(mut self) -> Result<(), Problem> {
         self.close_table()?;
+        self.close_video()?;
         self.write_tasks()?;
         self.write_episodes()?;
         let mut stats = Map::new();
@@ -297,12 +354,14 @@ impl<'a> DataSet<'a> {
             "total_tasks": self.tasks.len(),
             "chunks_size": CHUNK_FILES,
             "data_files_size_in_mb": (self.options.file_bytes >> 20).max(1),
-            "video_files_size_in_mb": 200,
+            "video_files_size_in_mb": (self.options.file_bytes >> 20).max(1),
             "fps": self.frames_per_s,
             "splits": { "train": format!("0:{}", self.episodes.len()) },
             "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-            "video_path": null,
-            "features": info_features(&self.layout),
+            "video_path": self.layout.is_video.then_some(
+                "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+            ),
+            "features": info_features(&self.layout, self.frames_per_s),
         });
         self.write_json("meta/info.json", &info)
     }
@@ -371,11 +430,17 @@ impl Rows<'_, '_> {
             Cell::Int(index),
             Cell::Int(self.task),
         ]);
-        let Some(table) = &mut self.set.table else {
+        let DataSet { table, video, directory, .. } = &mut *self.set;
+        let Some(table) = table else {
             return Ok(());
         };
         for (cell, stats) in cells.iter().zip(&mut self.stats) {
-            table.put(cell).map_err(parquet(&self.set.directory))?;
+            match (video.as_mut(), cell) {
+                (Some(video), Cell::Picture { jpeg, .. }) => {
+                    video.push(jpeg).map_err(Problem::write(directory))?;
+                }
+                _ => table.put(cell).map_err(parquet(directory))?,
+            }
             let is_looked_at = u64::try_from(frame).unwrap_or(0).is_multiple_of(self.every);
             count(cell, stats, is_looked_at).map_err(|what| {
                 Problem::input(self.path, format!(": step {}", sample.index), what)

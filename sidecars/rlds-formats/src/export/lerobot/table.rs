@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub(super) enum Kind {
     Int,
     Float,
+    Double,
     Bool,
     Text,
     /// A list of floats.
@@ -38,6 +39,7 @@ pub(super) enum Kind {
 pub(super) enum Cell<'a> {
     Int(i64),
     Float(f32),
+    Double(f64),
     Bool(bool),
     Text(&'a str),
     Floats(&'a [f32]),
@@ -56,6 +58,7 @@ impl Kind {
         match self {
             Self::Int => format!("optional int64 {name};"),
             Self::Float => format!("optional float {name};"),
+            Self::Double => format!("optional double {name};"),
             Self::Bool => format!("optional boolean {name};"),
             Self::Text => format!("optional binary {name} (UTF8);"),
             Self::Floats => list("float"),
@@ -82,7 +85,7 @@ impl Kind {
     /// Definition level of a value that is there.
     fn level(&self) -> i16 {
         match self {
-            Self::Int | Self::Float | Self::Bool | Self::Text => 1,
+            Self::Int | Self::Float | Self::Double | Self::Bool | Self::Text => 1,
             Self::Picture => 2,
             Self::Floats | Self::Doubles | Self::Texts => 3,
             Self::DoublesNested => 7,
@@ -158,6 +161,7 @@ impl Table {
         let bytes = match (leaves, cell) {
             ([leaf], Cell::Int(value)) => one(leaf, level, |leaf| leaf.ints.push(*value), 8),
             ([leaf], Cell::Float(value)) => one(leaf, level, |leaf| leaf.floats.push(*value), 4),
+            ([leaf], Cell::Double(value)) => one(leaf, level, |leaf| leaf.doubles.push(*value), 8),
             ([leaf], Cell::Bool(value)) => one(leaf, level, |leaf| leaf.bools.push(*value), 1),
             ([leaf], Cell::Text(value)) => {
                 one(leaf, level, |leaf| leaf.bytes.push((*value).into()), value.len())
@@ -216,6 +220,9 @@ impl Table {
                 Kind::Int => column.typed::<Int64Type>().write_batch(&leaf.ints, definitions, None),
                 Kind::Float => {
                     column.typed::<FloatType>().write_batch(&leaf.floats, definitions, None)
+                }
+                Kind::Double => {
+                    column.typed::<DoubleType>().write_batch(&leaf.doubles, definitions, None)
                 }
                 Kind::Bool => {
                     column.typed::<BoolType>().write_batch(&leaf.bools, definitions, None)
