@@ -19,7 +19,9 @@ const MEASURED: [&[&str]; 2] = [
 ];
 /// What the peer in Python needs, as `.ci/run` installs it.
 const TENSORFLOW: &str = "tensorflow-cpu==2.21.0";
-/// Figures that a Python peer stands beside.
+/// The figures of its table.
+const FIGURES: [&str; 6] = ["framing", "steps", "export", "live", "recovery", "hour"];
+/// Those that a Python peer stands beside.
 const WITH_PYTHON: [&str; 2] = ["framing", "steps"];
 
 const EXAMPLES: &str = "\
@@ -39,8 +41,8 @@ pub(super) struct Args {
     /// Short windows and episodes: checks the harness in some minutes; not to be quoted.
     #[arg(long)]
     quick: bool,
-    /// This figure only; may be given several times (framing, steps, export, live, recovery, hour).
-    #[arg(long, value_name = "NAME")]
+    /// This figure only; may be given several times.
+    #[arg(long, value_name = "NAME", value_parser = FIGURES)]
     only: Vec<String>,
     /// One JSON object on stdout instead of a table.
     #[arg(long)]
@@ -108,7 +110,7 @@ fn how_to_have(python: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MEASURED, TENSORFLOW, how_to_have, needs_python};
+    use super::{FIGURES, MEASURED, TENSORFLOW, how_to_have, needs_python};
     use crate::workspace::{metadata, root};
     use std::fs;
     use std::path::Path;
@@ -119,6 +121,16 @@ mod tests {
         assert!(needs_python(&[]));
         assert!(needs_python(&only(&["hour", "steps"])));
         assert!(!needs_python(&only(&["export", "live", "recovery", "hour"])));
+    }
+
+    #[test]
+    fn each_figure_of_the_program_can_be_asked_for() {
+        let source = root().join("hil/peers/src/rlds/mod.rs");
+        let source = fs::read_to_string(source).expect("the program's figures");
+        assert!(source.contains(&format!("FIGURES: [(&str, Take); {}]", FIGURES.len())));
+        for name in FIGURES {
+            assert!(source.contains(&format!("(\"{name}\", ")), "{name}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn colour_at(view: View, row: usize, from_middle: f32) -> [f32; 3] {
     let across_m = from_middle * ahead_m / FOCAL + view.offset_m
         - view.curvature_per_m * ahead_m * ahead_m / 2.0;
     let is_line = |at_m: f32| (across_m - at_m).abs() < LINE_HALF_M;
-    let is_dash = (along_m / DASH_M).rem_euclid(2.0) < 1.0;
+    let is_dash = cell(along_m / DASH_M).is_multiple_of(2);
     if is_line(ROAD_HALF_M) || is_line(-ROAD_HALF_M) || (is_line(0.0) && is_dash) {
         return [225.0, 222.0, 205.0];
     }
@@ -111,10 +111,15 @@ fn colour_at(view: View, row: usize, from_middle: f32) -> [f32; 3] {
     }
 }
 
+/// The number of the cell that `place` is in. (`floor` is a call where the processor may be an old one.)
+fn cell(place: f32) -> u64 {
+    (place + 65_536.0) as u64
+}
+
 /// From 0 to 1, the same for the same spot.
 fn grain_at(along: f32, across: f32) -> f32 {
-    let mut hash = (along.floor() as i64 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (across.floor() as i64 as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+    let mut hash = cell(along).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ cell(across).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     hash ^= hash >> 29;
     hash = hash.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (hash >> 40) as f32 / (1_u64 << 24) as f32
