@@ -180,7 +180,7 @@ fn record(bench: &Bench, pictures: Option<&(PathBuf, u64)>) -> Result<Cost> {
     };
     let wanted = pictures.map_or(0.0, |_| cost.seconds * 30.0);
     ensure!(
-        cost.frames as f64 > 0.8 * wanted,
+        cost.frames as f64 >= 0.8 * wanted,
         "{} pictures in {:.0} s: the camera fell behind",
         cost.frames,
         cost.seconds

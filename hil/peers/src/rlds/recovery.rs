@@ -36,17 +36,21 @@ pub(super) fn recovery(bench: &Bench) -> Result<Vec<Row>> {
 fn of_episode(bench: &Bench, made: &Made, kind: &str) -> Result<Vec<Row>> {
     let recording = made.recording();
     let bytes = fs::metadata(&recording).context("the recording")?.len();
+    let plain_bytes = unpacked(&recording)?;
     let rate = |seconds: f64| bytes as f64 / GIB / seconds.max(1e-9);
+    let mut scanned = Pairs::rates();
     let (mut warm, mut cold, mut mended) = (Pairs::rates(), Pairs::rates(), Pairs::rates());
     for turn in 1..=bench.alternations {
         read(&recording)?;
-        warm.add(rate(check(bench, &made.path)?), rate(read(&recording)?), bytes);
+        let checked = check(bench, &made.path)?;
+        warm.add(rate(checked), rate(read(&recording)?), made.steps);
+        scanned.alone(plain_bytes as f64 / GIB / checked.max(1e-9), made.steps);
         forget(&made.path)?;
         let checked = rate(check(bench, &made.path)?);
         forget(&made.path)?;
-        cold.add(checked, rate(read(&recording)?), bytes);
+        cold.add(checked, rate(read(&recording)?), made.steps);
         let (repaired, copied) = repair(bench, made)?;
-        mended.add(rate(repaired), rate(copied), bytes);
+        mended.add(rate(repaired), rate(copied), made.steps);
         let last = |pairs: &Pairs| pairs.ours.last().copied().unwrap_or(0.0);
         eprintln!(
             "bench: {NAME} {kind} {turn}/{}: {:.2} GiB/s, cold {:.2}, repair {:.2}",
@@ -62,13 +66,25 @@ fn of_episode(bench: &Bench, made: &Made, kind: &str) -> Result<Vec<Row>> {
         Row::new(NAME, format!("{what}, {kind}"), "GiB/s", pairs, Some(peer), goal)
     };
     let goal = Goal::AtLeastOrAsGood(1.0);
+    let what = format!("the same in bytes of its records, unpacked, {kind}");
     Ok(vec![
         row("check of an episode in the page cache", &warm, "read", Goal::AtLeast(1.0)).note(size),
+        Row::new(NAME, what, "GiB/s", &scanned, None, Goal::AtLeast(1.0)).note(format!(
+            "packed {:.1} times smaller in the file",
+            plain_bytes as f64 / bytes as f64
+        )),
         row("check of an episode on the disk", &cold, "read", goal)
             .note("the guest's cache emptied; the host's may have it all the same"),
         row("repair of a torn episode on the disk", &mended, "copy + sync", goal)
             .note("checked, written anew and synced; beside it read, written and synced alone"),
     ])
+}
+
+/// Bytes of all records of a recording, as they are checked.
+fn unpacked(recording: &Path) -> Result<u64> {
+    let mut reader = rlds::RecordingReader::open(recording)?;
+    while reader.next_entry()?.is_some() {}
+    Ok(reader.sizes().plain_bytes)
 }
 
 /// Seconds to look at a whole episode.
