@@ -41,6 +41,7 @@ struct Cost {
     records: u64,
     steps: u64,
     frames: u64,
+    /// Without what is attached once.
     bytes: u64,
     seconds: f64,
 }
@@ -175,7 +176,7 @@ fn record(bench: &Bench, pictures: Option<&(PathBuf, u64)>) -> Result<Cost> {
         records: note.telemetry_records,
         steps: note.steps,
         frames: note.frames,
-        bytes: bytes_in(&episode)?,
+        bytes: bytes_in(&episode)?.saturating_sub(attached_bytes(&episode)?),
         seconds: note.telemetry_records as f64 / 1000.0,
     };
     let wanted = pictures.map_or(0.0, |_| cost.seconds * 30.0);
@@ -265,6 +266,13 @@ impl Recorder {
             }
         }
     }
+}
+
+/// What stands in a recording once, however long it is: the robot file and the messages of the log.
+fn attached_bytes(episode: &Path) -> Result<u64> {
+    let reader = rlds::RecordingReader::open(&rlds::recording_path(episode))?;
+    let table = reader.log_table().map_or(0, <[u8]>::len);
+    Ok((reader.robot_json().len() + table) as u64)
 }
 
 /// The episode that was begun last; their names begin with their time.
