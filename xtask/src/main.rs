@@ -27,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask sim --seconds 20        build what a run needs, then `continuon sim --seconds 20`
   cargo xtask bench --quick           check the harness; without --quick, the figures
+  cargo xtask bench rlds              what episodes cost to record, to check and to export
   cargo xtask ci                      all that CI runs, a line per lane
   cargo xtask fix                     format, and accept changed snapshots
   cargo xtask tidy                    what reviews forget, in under 3 s
@@ -60,7 +61,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Take every figure of the table beside its peer, in the same run.
+    /// Take every figure of a table beside its peer, in the same run.
     Bench(bench::Args),
     /// Run every lane of `.ci/run`.
     Ci,

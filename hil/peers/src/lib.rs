@@ -1,4 +1,4 @@
-//! Our figures, each beside its peer in the same run: what `cargo xtask bench` runs.
+//! Our figures, each beside its peer in the same run: what `cargo xtask bench` and `bench rlds` run.
 //!
 //! *What it decides.* How each figure of the project's table is taken, and against whom. A figure and
 //! its peer are measured in turns (ours, peer, ours, peer, …), so that whatever else the machine does
@@ -19,6 +19,7 @@ pub mod figures;
 pub mod machine;
 pub mod partner;
 pub mod report;
+pub mod rlds;
 pub mod running_loop;
 pub mod shared;
 pub mod stats;

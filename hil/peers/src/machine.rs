@@ -5,10 +5,12 @@
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::statvfs::statvfs;
 use nix::unistd::Pid;
 use serde::Serialize;
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::time::SystemTime;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
@@ -101,6 +103,9 @@ pub struct Conditions {
     pub quick: bool,
     /// Alternations of each pair.
     pub alternations: usize,
+    /// What else a reader of these figures must know, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
 }
 
 impl Conditions {
@@ -136,6 +141,7 @@ impl Conditions {
             load_after: String::new(),
             quick,
             alternations,
+            also: Vec::new(),
         }
     }
 }
@@ -158,8 +164,28 @@ impl fmt::Display for Conditions {
             f,
             "load average {} before, {} after; {} alternations with the peer in the same run",
             self.load_before, self.load_after, self.alternations
-        )
+        )?;
+        self.also.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
+}
+
+/// The file system that `folder` is on, and what is free there.
+#[must_use]
+pub fn file_system(folder: &Path) -> String {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let kind = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            Some((words.next()?, words.next()?))
+        })
+        .filter(|(place, _)| folder.starts_with(place))
+        .max_by_key(|(place, _)| place.len())
+        .map_or_else(unknown, |(_, kind)| kind.to_owned());
+    let free = statvfs(&folder).map(|found| found.blocks_available() * found.fragment_size());
+    let free = free.map_or_else(|_| unknown(), |bytes| format!("{} GB", bytes / 1_000_000_000));
+    format!("{kind}, {free} free")
 }
 
 /// The three load averages.

@@ -14,6 +14,10 @@ use std::fmt::Write as _;
 pub enum Goal {
     /// Our value is this at most.
     AtMost(f64),
+    /// Our value is this at least.
+    AtLeast(f64),
+    /// Our value is this at least, or we are as good as the peer.
+    AtLeastOrAsGood(f64),
     /// We are this many times better than the peer, at least.
     TimesBetter(f64),
     /// We are as good as the peer: the interval of the ratio includes 1 or better.
@@ -49,9 +53,21 @@ pub struct Row {
     pub note: String,
 }
 
-/// Paired runs on the way to a row. Smaller values are better.
+/// Which of two values is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Better {
+    /// Times, sizes, losses.
+    #[default]
+    Smaller,
+    /// Rates.
+    Larger,
+}
+
+/// Paired runs on the way to a row.
 #[derive(Clone, Debug, Default)]
 pub struct Pairs {
+    /// Which value of a pair is better.
+    pub better: Better,
     /// Ours, one a run.
     pub ours: Vec<f64>,
     /// The peer's, in the same order; empty without a peer.
@@ -61,6 +77,12 @@ pub struct Pairs {
 }
 
 impl Pairs {
+    /// For values of which the larger is better.
+    #[must_use]
+    pub fn rates() -> Self {
+        Self { better: Better::Larger, ..Self::default() }
+    }
+
     /// Adds one run of ours.
     pub fn alone(&mut self, ours: f64, samples: u64) {
         self.ours.push(ours);
@@ -75,7 +97,7 @@ impl Pairs {
 }
 
 impl Row {
-    /// A row of paired runs in which smaller is better.
+    /// A row of paired runs.
     #[must_use]
     pub fn new(
         figure: &'static str,
@@ -87,11 +109,20 @@ impl Row {
     ) -> Self {
         let ours = Median::of(&pairs.ours);
         let peer = Median::of(&pairs.peer);
-        let times_better = peer.and_then(|_| Median::of_ratios(&pairs.peer, &pairs.ours));
+        let (above, below) = match pairs.better {
+            Better::Smaller => (&pairs.peer, &pairs.ours),
+            Better::Larger => (&pairs.ours, &pairs.peer),
+        };
+        let times_better = peer.and_then(|_| Median::of_ratios(above, below));
+        let is_as_good = times_better.map(|found| found.high >= 1.0);
         let met = match goal {
             Goal::AtMost(limit) => ours.map(|ours| ours.median <= limit),
+            Goal::AtLeast(limit) => ours.map(|ours| ours.median >= limit),
+            Goal::AtLeastOrAsGood(limit) => {
+                ours.map(|ours| ours.median >= limit || is_as_good == Some(true))
+            }
             Goal::TimesBetter(times) => times_better.map(|found| found.median >= times),
-            Goal::AsGood => times_better.map(|found| found.high >= 1.0),
+            Goal::AsGood => is_as_good,
             Goal::None => None,
         };
         let (samples, note) = (pairs.samples, String::new());
@@ -143,6 +174,8 @@ impl Row {
         };
         let goal = match self.goal {
             Goal::AtMost(limit) => format!("≤ {} {}", short(limit), self.unit),
+            Goal::AtLeast(limit) => format!("≥ {} {}", short(limit), self.unit),
+            Goal::AtLeastOrAsGood(limit) => format!("≥ {} {} or 1.0×", short(limit), self.unit),
             Goal::TimesBetter(times) => format!("≥ {}×", short(times)),
             Goal::AsGood => "1.0×".to_owned(),
             Goal::None => "–".to_owned(),
@@ -240,7 +273,7 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Goal, Pairs, Row};
+    use super::{Better, Goal, Pairs, Row};
 
     fn pairs(pairs: &[(f64, f64)]) -> Pairs {
         let mut all = Pairs::default();
@@ -269,6 +302,25 @@ mod tests {
         assert_eq!(met(&row, Goal::TimesBetter(5.1)), Some(false));
         assert_eq!(met(&row, Goal::AtMost(2.0)), Some(true));
         assert_eq!(met(&row, Goal::AtMost(1.9)), Some(false));
+    }
+
+    #[test]
+    fn of_rates_the_larger_is_better() {
+        let rates =
+            Pairs { better: Better::Larger, ..pairs(&[(50.0, 10.0), (40.0, 10.0), (60.0, 10.0)]) };
+        let row = Row::new("x", "x", "M/s", &rates, Some("peer"), Goal::TimesBetter(5.0));
+        assert_eq!(row.times_better.map(|found| found.median), Some(5.0));
+        assert_eq!(row.met, Some(true));
+        assert_eq!(met(&rates, Goal::AtLeast(50.0)), Some(true));
+        assert_eq!(met(&rates, Goal::AtLeast(50.1)), Some(false));
+    }
+
+    #[test]
+    fn as_fast_as_the_disk_is_enough() {
+        let disk = |ours, disk| Pairs { better: Better::Larger, ..pairs(&[(ours, disk)]) };
+        assert_eq!(met(&disk(0.4, 0.4), Goal::AtLeastOrAsGood(1.0)), Some(true));
+        assert_eq!(met(&disk(1.2, 3.0), Goal::AtLeastOrAsGood(1.0)), Some(true));
+        assert_eq!(met(&disk(0.4, 0.5), Goal::AtLeastOrAsGood(1.0)), Some(false));
     }
 
     #[test]

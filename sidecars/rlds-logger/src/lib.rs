@@ -38,7 +38,7 @@ pub use disk::{DiskThread, LiveEpisode, QUEUE_BYTES_MAX, open_episode};
 pub use drain::{Drain, Drained, FrameRead, FrameSource, NoCamera, Recorder, Source};
 pub use episodes::{Clocks, Episodes, Recording, WAITING_BYTES_MAX};
 pub use keeper::{Keeper, Means, Tally};
-pub use logger::{Args, main};
+pub use logger::{Args, main, main_with_camera};
 pub use recover::recover_all;
 pub use rotate::{ROTATED, Rotated, RotationRules, rotate};
 pub use supervise::{Observed, judge};

@@ -23,7 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use crate::disk::open_episode;
-use crate::drain::Drain;
+use crate::drain::{Drain, FrameSource, NoCamera};
 use crate::episodes::{Episodes, Recording};
 use crate::keeper::{Keeper, Means, Tally, free_bytes};
 use crate::life::LifeRules;
@@ -99,18 +99,30 @@ fn control_role(text: &str) -> Result<ControlRole, String> {
     ControlRole::from_name(text).ok_or_else(|| format!("expected {}", ControlRole::NAMES))
 }
 
-/// Records until the loop ends or somebody says so.
+/// Records until the loop ends or somebody says so. There is no camera yet.
 ///
 /// # Errors
 /// [`Failure`] if nothing could be recorded at all.
 pub async fn main(args: Args) -> Result<Outcome, Failure> {
+    main_with_camera(args, NoCamera, 0).await
+}
+
+/// As [`main`], with the frames of `camera` and a step at every `frames_per_step`-th of them.
+///
+/// # Errors
+/// As [`main`].
+pub async fn main_with_camera(
+    args: Args,
+    camera: impl FrameSource + Send + 'static,
+    frames_per_step: u32,
+) -> Result<Outcome, Failure> {
     let mut sidecar = Sidecar::start(RLDS_LOGGER, &args.common).await?;
     // The rings first: from here on nothing is missed while the disk is made ready.
     let telemetry = sidecar.client().ring_reader_from_oldest::<Telemetry>(&TELEMETRY)?;
     let keyframes = sidecar.client().ring_reader_from_oldest::<KernelState>(&KEYFRAME)?;
     let log = sidecar.client().ring_reader_from_oldest::<LogFrame>(&LOG)?;
     let health = sidecar.client().slot_reader::<Health>(&HEALTH)?;
-    let mut about = about(&sidecar, build_id(&health).await);
+    let mut about = About { frames_per_step, ..about(&sidecar, build_id(&health).await) };
     mark_replay(&mut about, &health);
     let episodes_dir = args.episodes_dir.clone().unwrap_or_else(|| {
         sidecar.run_dir().join(&sidecar.robot().file().rlds_logger.episodes_dir)
@@ -133,8 +145,8 @@ pub async fn main(args: Args) -> Result<Outcome, Failure> {
         .begin()
         .map_err(|error| Failure::not_possible(format!("no episode: {error}")))?;
     recover::start(episodes_dir, rotation);
-    let writer =
-        LogWriter::start(Drain::new(telemetry, keyframes, log), episodes).map_err(no_thread)?;
+    let drain = Drain::new(telemetry, keyframes, log).with_camera(camera);
+    let writer = LogWriter::start(drain, episodes).map_err(no_thread)?;
     let tally = watch_over(&mut sidecar, writer, &health).await;
     sidecar.stopping();
     let tally = tally.ok_or_else(|| Failure::no("the log-writer thread died"))?;
@@ -264,8 +276,6 @@ fn about(sidecar: &Sidecar, build_id: u64) -> About {
         start_unix_ms: unix_ms_now(),
         kernel: kernel_release(),
         step_rate_hz: block.step_rate_hz,
-        // There is no camera yet.
-        frames_per_step: 0,
         task: block.task.clone(),
         ..About::default()
     }
