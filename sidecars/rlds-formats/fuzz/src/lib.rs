@@ -78,7 +78,12 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "import_lerobot",
         run: import::lerobot,
-        parser: &["rlds-formats/src/import/lerobot.rs"],
+        parser: &[
+            "rlds-formats/src/import/lerobot.rs",
+            "rlds-formats/src/import/sizes.rs",
+            "rlds-formats/src/import/table.rs",
+            "rlds-formats/src/import/thrift.rs",
+        ],
     },
     Target {
         name: "import_tfrecord",

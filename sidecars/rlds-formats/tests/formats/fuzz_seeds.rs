@@ -8,7 +8,9 @@
 mod fuzz;
 
 use crate::common::{episode, jpeg, run, step};
+use crate::foreign_tables::foreign;
 use crate::import::tub;
+use crate::wrong_seeds as wrong;
 use flate2::write::GzEncoder;
 use fuzz::reading::{Memory, about, cycle};
 use fuzz::{SEPARATOR, TARGETS};
@@ -18,7 +20,7 @@ use rlds::schema::{Metadata, Step};
 use rlds::{Closing, EpisodeWriter, Event, Frame, Loss, RecordingWriter};
 use rlds_formats::export::{Format, Options};
 use rt_wire::{KernelState, LogFrame};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -211,6 +213,24 @@ fn make_seeds() {
             b"[null]\n{}\n\xff",
         ]),
     );
+    let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON");
+    let wrong_steps = wrong::steps(&value(&line(&full_step)));
+    let wrong_note = wrong::note(&value(&note));
+    put(
+        "validate",
+        "wrong",
+        &join(&[
+            wrong::metadata(&value(&full_text)).as_bytes(),
+            wrong_steps.as_bytes(),
+            wrong_note.as_bytes(),
+            &small_jpeg()[..40],
+            &recording,
+        ]),
+    );
+    let [promotion, no_promotion] = wrong::promotions(&value(&full_text));
+    put("validate", "promotion", &join(&[promotion.as_bytes(), &line(&full_step)]));
+    put("validate", "no-promotion", &join(&[no_promotion.as_bytes(), wrong::texts().as_bytes()]));
+    put("note", "wrong", &join(&[wrong_note.as_bytes(), &metadata, &steps[..steps.len() / 2]]));
     put("proto", "step", &rlds_v1::Step::from(&full_step).encode_to_vec());
     put("proto", "metadata", &rlds_v1::EpisodeMetadata::from(&full).encode_to_vec());
     put("jpeg", "colour", &jpeg(1));
@@ -237,6 +257,9 @@ fn make_seeds() {
     let parts = names.map(|name| read(set.join(name)));
     put("import_lerobot", "three", &join(&parts.each_ref().map(Vec::as_slice)));
 
+    let parts = foreign();
+    put("import_lerobot", "foreign", &join(&parts.each_ref().map(Vec::as_slice)));
+
     let out = root.join("records");
     run(Format::Tfrecord, std::slice::from_ref(&with_pictures), &out, &options);
     let records = read(out.join("ep_1.tfrecord"));
@@ -261,6 +284,11 @@ fn make_seeds() {
         "steps": [{ "step_idx": 0, "timestamp_us": 5, "observation": {}, "action": { "command": [0.0] },
                     "info": { "a": 1 }, "context": { "b": "c" }, "tool_schema": [] }] });
     put("import_object", "second", second.to_string().as_bytes());
+    put("import_object", "foreign", wrong::foreign().to_string().as_bytes());
+    put("import_arm", "foreign", wrong::foreign().to_string().as_bytes());
+    for (name, refused) in wrong::refused() {
+        put("import_object", &format!("refused-{name}"), refused.to_string().as_bytes());
+    }
     let arm = json!({ "episode_id": "arm_1", "xr_mode": "trainer", "control_role": "human_teleop",
         "robot_type": "so100", "steps": [{ "step_index": 0, "timestamp_ns": 1000,
             "language_instruction": "pick it up",
