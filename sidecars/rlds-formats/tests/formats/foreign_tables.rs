@@ -32,7 +32,7 @@ fn table(schema: &str, whole: fn(&str, usize) -> i32) -> Vec<u8> {
         let whole = |row: &usize| whole(&told.path().string(), *row);
         let depths = vec![told.max_def_level(); rows.len()];
         let repeats: &[i16] = &[0, 1, 0, 1];
-        let (depths, repeats) = (Some(&depths[..]), Some(repeats));
+        let (depths, repeats) = (Some(&depths[..]), repeats.get(..rows.len()));
         let written = match column.untyped() {
             ColumnWriter::BoolColumnWriter(it) => {
                 let values: Vec<bool> = rows.iter().map(|row| *row == 1).collect();
