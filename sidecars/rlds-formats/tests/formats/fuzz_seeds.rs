@@ -13,13 +13,13 @@ use crate::import::tub;
 use crate::wrong_seeds as wrong;
 use flate2::write::GzEncoder;
 use fuzz::reading::{Memory, about, cycle};
-use fuzz::{SEPARATOR, TARGETS};
+use fuzz::{LONG, SEPARATOR, TARGETS};
 use prost::Message;
 use rlds::proto::rlds_v1;
 use rlds::schema::{Metadata, Step};
 use rlds::{Closing, EpisodeWriter, Event, Frame, Loss, RecordingWriter};
 use rlds_formats::export::{Format, Options};
-use rt_wire::{KernelState, LogFrame};
+use rt_wire::{KernelState, LogFrame, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -145,19 +145,44 @@ fn recording() -> Vec<u8> {
     disk.0.take()
 }
 
-/// An episode of the recorder: recording, note, metadata, steps.
-fn recorded(root: &Path) -> [Vec<u8>; 4] {
+/// An episode of the recorder, of so many cycles: recording, note, metadata, steps.
+fn recorded(root: &Path, cycles: u64) -> [Vec<u8>; 4] {
     let mut about = about();
     about.frames_per_step = 1;
     let mut episode = EpisodeWriter::create(root, about, b"{}").expect("made");
-    for n in 1..=120 {
+    for n in 1..=cycles {
         episode.telemetry(n, &cycle(n));
-        if n % 40 == 0 {
+        if n % (cycles / 3) == 0 {
             let frame = Frame::new(n, cycle(n - 9).mono_ns, format!("frame-{n}"), small_jpeg());
             episode.frame(&frame.expect("a picture"));
         }
     }
     let path = episode.finish(Closing::Clean, "").path;
+    ["blobs/recording.mcap", "episode.json", "metadata.json", "steps/000000.jsonl"]
+        .map(|name| fs::read(path.join(name)).expect("a file"))
+}
+
+/// As [`recorded`], with all that a recorder may have to tell: keyframes, logs, events, and every loss.
+fn eventful(root: &Path, closing: Closing) -> [Vec<u8>; 4] {
+    let mut about = about();
+    about.frames_per_step = 1;
+    let mut episode = EpisodeWriter::create(root, about, b"{}").expect("made");
+    episode.telemetry_lapped(2);
+    for n in 3..=20 {
+        let mut record = cycle(n);
+        record.outcome.owner = if n < 9 { Source::Teleop } else { Source::Pilot }.into();
+        episode.telemetry(n, &record);
+    }
+    episode.keyframes_lapped(1);
+    let mono_ns = cycle(20).mono_ns;
+    episode.keyframe(2, &KernelState { cycle_index: 20, mono_ns, ..KernelState::default() });
+    episode.log_lapped(3);
+    episode.log_frame(4, &LogFrame { sequence: 4, mono_ns, bytes: 2, ..LogFrame::default() });
+    episode.frames_lost(1);
+    let frame = Frame::new(7, mono_ns, "frame-7".to_owned(), small_jpeg());
+    episode.frame(&frame.expect("a picture"));
+    episode.telemetry_lapped(5);
+    let path = episode.finish(closing, "told").path;
     ["blobs/recording.mcap", "episode.json", "metadata.json", "steps/000000.jsonl"]
         .map(|name| fs::read(path.join(name)).expect("a file"))
 }
@@ -185,9 +210,13 @@ fn make_seeds() {
     packed.write_all(&b"what repeats itself, ".repeat(40)).expect("memory");
     put("lz4", "text", &packed.finish().expect("memory"));
 
-    let [recording, note, metadata, steps] = recorded(&root.join("recorded"));
+    let [recording, note, metadata, steps] = recorded(&root.join("recorded"), 120);
     put("fsck", "whole", &join(&[&recording, &note, &metadata, &steps]));
-    put("fsck", "plain", &unpacked(&recording));
+    // Short, so that libFuzzer tries many in a second.
+    let [short, ..] = recorded(&root.join("short"), 30);
+    put("fsck", "plain", &unpacked(&short));
+    let [all, note_of_all, ..] = eventful(&root.join("eventful"), Closing::LoopLost);
+    put("fsck", "eventful", &join(&[&unpacked(&all), &note_of_all]));
     put("fsck", "torn", &recording[..recording.len() * 2 / 3]);
     put("note", "whole", &join(&[&note, &metadata, &steps]));
 
@@ -227,6 +256,9 @@ fn make_seeds() {
             &recording,
         ]),
     );
+    put("validate", "no-metadata", &join(&[b"", &line(&full_step)]));
+    put("validate", "no-steps", &full_text);
+    put("validate", "long-line", &join(&[&full_text, LONG]));
     let [promotion, no_promotion] = wrong::promotions(&value(&full_text));
     put("validate", "promotion", &join(&[promotion.as_bytes(), &line(&full_step)]));
     put("validate", "no-promotion", &join(&[no_promotion.as_bytes(), wrong::texts().as_bytes()]));
@@ -274,6 +306,13 @@ fn make_seeds() {
     let metadata = read(with_pictures.join("metadata.json"));
     put("import_directory", "two", &join(&[&metadata, &canonical, &jpeg(0)]));
     put("import_lines", "canonical", &canonical);
+    put("import_lines", "long", LONG);
+    put("import_object", "long", LONG);
+    let shown = |uri: &str| String::from_utf8_lossy(&canonical).replace("blobs/000000.jpg", uri);
+    let frames = shown("blobs/recording.mcap#frames/7");
+    put("import_directory", "recorded", &join(&[&metadata, frames.as_bytes(), b"", &small]));
+    let no_frame = shown("blobs/recording.mcap#frames/x");
+    put("import_directory", "no-frame", &join(&[&metadata, no_frame.as_bytes(), b"", &small]));
     let logged = json!({ "observation": { "robot_state": { "timestamp_nanos": 10 } },
         "action": { "steering": 0.5, "throttle": 0.25 }, "reward": 1, "done": true });
     put("import_lines", "logged", logged.to_string().as_bytes());
