@@ -153,10 +153,6 @@ fn fuzz(name: &str, args: &Args, folder: &Path) -> Result<Report, String> {
         .arg(format!("-max_total_time={}", args.fuzz_seconds))
         .args(["-print_final_stats=1", "-verbosity=1"])
         .arg(with_path("-artifact_prefix=", &found, "/"));
-    let dictionary = harness.join("dictionaries").join(name);
-    if dictionary.is_file() {
-        fuzzer.arg(with_path("-dict=", &dictionary, ""));
-    }
     fuzzer.arg(&corpus).arg(harness.join("seeds").join(name));
     let begin = Instant::now();
     let status = watch(&mut fuzzer, name, &log, args.fuzz_seconds)?;
