@@ -225,7 +225,7 @@ end_of_record
     fn a_line_is_reached_if_any_of_its_instances_is() {
         let reached = reached(LCOV);
         let note = &reached["/x/sidecars/rlds/src/note.rs"];
-        assert_eq!(note.iter().map(|(_, is)| *is).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(note.values().copied().collect::<Vec<_>>(), [true, false]);
         assert!(reached["/x/sidecars/rlds/src/batch.rs"].values().all(|is_reached| *is_reached));
     }
 

@@ -15,14 +15,14 @@ pub(super) enum Met {
     End,
 }
 
+/// Who hears of it, and may refuse.
+type Told<'a> = dyn FnMut(&[i16], Met) -> Result<(), String> + 'a;
+
 /// Walks over the structure that `bytes` begin with; returns how long it is.
 ///
 /// # Errors
 /// In words, if it is none, or `told` refuses what it hears.
-pub(super) fn walk(
-    bytes: &[u8],
-    told: &mut dyn FnMut(&[i16], Met) -> Result<(), String>,
-) -> Result<usize, String> {
+pub(super) fn walk(bytes: &[u8], told: &mut Told<'_>) -> Result<usize, String> {
     let mut walk = Walk { bytes, at: 0, place: Vec::new(), told };
     walk.structure()?;
     Ok(walk.at)
@@ -32,7 +32,7 @@ struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
     place: Vec<i16>,
-    told: &'a mut dyn FnMut(&[i16], Met) -> Result<(), String>,
+    told: &'a mut Told<'a>,
 }
 
 impl Walk<'_> {
