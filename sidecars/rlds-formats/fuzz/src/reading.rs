@@ -203,6 +203,7 @@ fn check_and_repair(path: &Path) {
         assert!(now == before, "a check changed it");
         return;
     };
+    assert!(checked.findings.iter().all(|finding| !finding.to_string().is_empty()));
     let repaired = fsck::repair(path).unwrap_or_else(|error| panic!("{checked:?}: {error}"));
     assert_eq!(repaired.findings, checked.findings);
     let again = fsck::check(path).unwrap_or_else(|error| panic!("{repaired:?}: {error}"));
