@@ -12,6 +12,7 @@ mod log_arch;
 mod mutants;
 mod proof;
 mod rel;
+mod rel_rlds;
 mod replay_arch;
 mod sabotage;
 mod sim;
@@ -34,7 +35,7 @@ Examples:
   cargo xtask replay-arch             a recorded drive, replayed here and on aarch64
   cargo xtask log-arch                the loop's log, read from each build of it, aarch64 too
   cargo xtask rel safety --json       the long proofs of the safety kernel; --list names them
-  cargo xtask rel rlds                a million crash images of an episode, a thousand kills
+  cargo xtask rel rlds                crash images, kills, fuzzers of episodes; --list names them
   cargo xtask proof                   no allocator, no panic: proved by the linker on three targets
   cargo xtask cross --quick           fast-loop for aarch64, static as well, under an emulator
   cargo xtask symbols                 what the loop reaches in the executable that ships

@@ -1,11 +1,11 @@
 //! `cargo xtask rel …`: the proofs that take too long for every change.
 //!
 //! It proves nothing itself: `safety` builds the program `rel-safety` of the `tests` crate, whose table
-//! says which proofs there are, and becomes it; `rlds` runs the crash images and the kills at length;
-//! `mutants` is in mutants.rs. Tests: below.
+//! says which proofs there are, and becomes it; `rlds` is in rel_rlds/, `mutants` in mutants.rs. Tests:
+//! below.
 
 use crate::workspace::{cargo, succeeds, target_directory};
-use crate::{Answer, mutants};
+use crate::{Answer, mutants, rel_rlds};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -31,15 +31,8 @@ pub(crate) enum What {
         #[arg(long)]
         list: bool,
     },
-    /// Episodes: a power cut at every call of a recorder, a million images; a thousand kills of it.
-    Rlds {
-        /// Seed of the images.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        seed: u64,
-        /// Images of what a power cut leaves.
-        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-        images: u64,
-    },
+    /// Episodes: power cuts, kills of the recorder, any bytes for each reader and importer.
+    Rlds(rel_rlds::Args),
     /// The safety kernel's tests: every change that cargo-mutants can make to it must fail one.
     Mutants {
         /// One JSON object on stdout instead of text; progress stays on stderr.
@@ -51,7 +44,7 @@ pub(crate) enum What {
 pub(crate) fn run(what: &What) -> Answer {
     match what {
         What::Safety { seed, json, only, list } => safety(arguments(*seed, *json, only, *list)),
-        What::Rlds { seed, images } => rlds(*seed, *images),
+        What::Rlds(args) => rel_rlds::run(args),
         What::Mutants { json } => mutants::run(*json),
     }
 }
@@ -70,14 +63,6 @@ fn safety(arguments: Vec<OsString>) -> Answer {
         .args(arguments)
         .exec();
     Err(format!("{}: {error}", program.display()).into())
-}
-
-fn rlds(seed: u64, images: u64) -> Answer {
-    let example = ["run", "--quiet", "--release", "-p", "rlds", "--example", "crash_images", "--"];
-    let numbers = [images.to_string(), seed.to_string()];
-    let kills = ["--test", "kill", "--", "--ignored", "--nocapture"];
-    Ok(succeeds(cargo().args(example).args(numbers))?
-        && succeeds(cargo().args(["test", "--release", "-p", "rlds-logger"]).args(kills))?)
 }
 
 fn arguments(seed: u64, json: bool, only: &[String], list: bool) -> Vec<OsString> {

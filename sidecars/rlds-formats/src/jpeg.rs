@@ -35,7 +35,9 @@ pub fn size(bytes: &[u8]) -> Result<JpegSize, String> {
         let length = after.first_chunk::<2>().map(|two| usize::from(u16::from_be_bytes(*two)));
         let segment = length.and_then(|length| after.get(2..length)).ok_or_else(truncated)?;
         if is_start_of_frame(marker) {
-            found = frame_size(segment);
+            // The first counts, as for everybody else who reads it.
+            let frame = frame_size(segment).ok_or_else(no_size)?;
+            found.get_or_insert(frame);
         }
         if marker == START_OF_SCAN {
             break;
@@ -48,9 +50,11 @@ pub fn size(bytes: &[u8]) -> Result<JpegSize, String> {
     if !whole.ends_with(&END) {
         return Err(truncated());
     }
-    found
-        .filter(|size| size.width > 0 && size.height > 0)
-        .ok_or_else(|| "expected a JPEG with its size, found none".to_owned())
+    found.filter(|size| size.width > 0 && size.height > 0).ok_or_else(no_size)
+}
+
+fn no_size() -> String {
+    "expected a JPEG with its size, found none".to_owned()
 }
 
 fn truncated() -> String {
@@ -97,6 +101,19 @@ mod tests {
         assert_eq!(size(&picture()), Ok(JpegSize { width: 24, height: 16, components: 3 }));
         let padded = [picture(), vec![0; 7]].concat();
         assert_eq!(size(&padded).map(|size| size.width), Ok(24));
+    }
+
+    #[test]
+    fn first_frame_header_counts_and_a_short_one_is_none() {
+        let whole = picture();
+        let at = whole.windows(2).position(|two| two == [0xff, 0xc0]).expect("a frame header");
+        let header = &whole[at..at + 19];
+        let mut second = header.to_vec();
+        second[8] = 99;
+        let two = [&whole[..at + 19], &second, &whole[at + 19..]].concat();
+        assert_eq!(size(&two).map(|size| size.width), Ok(24));
+        let short = [&whole[..at], &[0xff, 0xc0, 0, 7, 8, 0, 1, 0, 1], &whole[at + 19..]].concat();
+        assert!(size(&short).is_err_and(|what| what.contains("its size")));
     }
 
     #[test]

@@ -108,6 +108,8 @@ impl<'a> Image<'a> {
 /// Width and height from a JPEG's frame header; `None` if it is none, or does not reach its end.
 fn jpeg_size(jpeg: &[u8]) -> Option<(u32, u32)> {
     const END: [u8; 2] = [0xff, 0xd9];
+    /// Length, precision, height, width, number of components.
+    const FRAME_HEADER_BYTES_MIN: u16 = 8;
     let mut rest = jpeg.strip_prefix(&[0xff, 0xd8])?;
     if !jpeg.ends_with(&END) {
         return None;
@@ -121,7 +123,11 @@ fn jpeg_size(jpeg: &[u8]) -> Option<(u32, u32)> {
             0x01 | 0xd0..=0xd7 => rest = after,
             // Start of frame, of any kind but the three that are tables.
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                let [_, _, _, h1, h0, w1, w0] = *after.first_chunk::<7>()?;
+                let [l1, l0, _, h1, h0, w1, w0] = *after.first_chunk::<7>()?;
+                // What is shorter does not hold the size: it would be read from what follows.
+                if u16::from_be_bytes([l1, l0]) < FRAME_HEADER_BYTES_MIN {
+                    return None;
+                }
                 let size = |high, low| u32::from(u16::from_be_bytes([high, low]));
                 let (width, height) = (size(w1, w0), size(h1, h0));
                 return (width > 0 && height > 0).then_some((width, height));
@@ -260,6 +266,14 @@ mod tests {
             assert_eq!(jpeg_size(&jpeg()[..cut]), None, "{cut}");
         }
         assert_eq!(jpeg_size(b"\x89PNG"), None);
+    }
+
+    #[test]
+    fn frame_header_that_is_too_short_has_no_size() {
+        let mut short = jpeg();
+        let at = short.windows(2).position(|two| two == [0xff, 0xc0]).expect("a frame header");
+        short[at + 3] = 7;
+        assert_eq!(jpeg_size(&short), None);
     }
 
     #[test]

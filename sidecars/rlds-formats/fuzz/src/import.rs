@@ -1,6 +1,6 @@
 //! Importers: whatever becomes an episode can be read as one, and nothing is half-written.
 
-use super::{folder, repair, sections};
+use super::{folder, put, repair, sections};
 use rlds::EpisodeReader;
 use rlds_formats::export::Fate;
 use std::fs;
@@ -13,7 +13,7 @@ fn import(name: &str, files: &[(&str, &[u8])]) {
     for (name, content) in files {
         let path = from.join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, content).expect("a file");
+        put(&path, content);
     }
     let to = folder.path().join("episodes");
     let imported = rlds_formats::import::import(&[from], &to, &mut |_| {});
@@ -87,10 +87,15 @@ pub fn arm(data: &[u8]) {
     import("arm", &[("episode.json", data), ("step_0_rgb.npy", b"NUMPY")]);
 }
 
-/// The contract's directory: metadata, steps, picture.
+/// The contract's directory: metadata, steps, picture, recording.
 pub fn directory(data: &[u8]) {
-    let [metadata, steps, picture] = sections(data);
-    let files =
-        [("metadata.json", metadata), ("steps/000000.jsonl", steps), ("blobs/000000.jpg", picture)];
+    let [metadata, steps, picture, recording] = sections(data);
+    let recording = repair::recording(recording);
+    let files = [
+        ("metadata.json", metadata),
+        ("steps/000000.jsonl", steps),
+        ("blobs/000000.jpg", picture),
+        ("blobs/recording.mcap", &recording),
+    ];
     import("ep_1", &files);
 }

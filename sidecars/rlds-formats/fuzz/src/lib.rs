@@ -16,6 +16,11 @@ pub mod repair;
 /// Stands between two files of an input.
 pub const SEPARATOR: &[u8] = b"\n--8<--\n";
 
+/// A file that is this and nothing else stands for one of [`LONG_BYTES`].
+pub const LONG: &[u8] = b"--longer than any--";
+/// More than any limit of a line or a file.
+const LONG_BYTES: u64 = 65 << 20;
+
 /// One reader or importer.
 pub struct Target {
     /// Its name: of its program, and of the folder of its seeds.
@@ -51,7 +56,7 @@ pub const TARGETS: &[Target] = &[
             "rlds/src/container/index.rs",
         ],
     },
-    Target { name: "note", run: reading::note, parser: &["rlds/src/note.rs"] },
+    Target { name: "note", run: reading::note, parser: &["rlds/src/validate/note.rs"] },
     Target {
         name: "validate",
         run: reading::validate,
@@ -78,7 +83,12 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "import_lerobot",
         run: import::lerobot,
-        parser: &["rlds-formats/src/import/lerobot.rs"],
+        parser: &[
+            "rlds-formats/src/import/lerobot.rs",
+            "rlds-formats/src/import/sizes.rs",
+            "rlds-formats/src/import/table.rs",
+            "rlds-formats/src/import/thrift.rs",
+        ],
     },
     Target {
         name: "import_tfrecord",
@@ -138,6 +148,16 @@ pub(crate) fn sections<const N: usize>(data: &[u8]) -> [&[u8]; N] {
         }
     }
     sections
+}
+
+/// A file with this content; one that is longer than any reader takes, and takes no room, where it says so.
+pub(crate) fn put(path: &std::path::Path, content: &[u8]) {
+    if content == LONG {
+        let file = std::fs::File::create(path).expect("a file");
+        file.set_len(LONG_BYTES).expect("a file");
+    } else {
+        std::fs::write(path, content).expect("a file");
+    }
 }
 
 /// A folder in memory where there is one.

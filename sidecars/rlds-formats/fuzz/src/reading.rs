@@ -1,6 +1,6 @@
 //! Readers of our own: recording, check and repair, validator, protobuf, TFRecord frames, JPEG.
 
-use super::{folder, repair, sections};
+use super::{folder, put, repair, sections};
 use prost::Message;
 use rlds::proto::rlds_v1;
 use rlds::schema::{Metadata, Step};
@@ -144,7 +144,7 @@ pub fn closed_recording() -> &'static [u8] {
         let disk = Memory::default();
         let about = about();
         let mut writer = RecordingWriter::create(disk.clone(), &about, b"{}").expect("memory");
-        for n in 1..=120 {
+        for n in 1..=40 {
             writer.telemetry(n, &cycle(n));
         }
         assert!(writer.finish().is_ok(), "memory takes all");
@@ -190,7 +190,7 @@ fn write_episode(path: &Path, files: [&[u8]; 4]) {
     let names = ["blobs/recording.mcap", "episode.json", "metadata.json", "steps/000000.jsonl"];
     for (name, content) in names.into_iter().zip(files) {
         if !content.is_empty() {
-            fs::write(path.join(name), content).expect("a file");
+            put(&path.join(name), content);
         }
     }
 }
@@ -203,6 +203,7 @@ fn check_and_repair(path: &Path) {
         assert!(now == before, "a check changed it");
         return;
     };
+    assert!(checked.findings.iter().all(|finding| !finding.to_string().is_empty()));
     let repaired = fsck::repair(path).unwrap_or_else(|error| panic!("{checked:?}: {error}"));
     assert_eq!(repaired.findings, checked.findings);
     let again = fsck::check(path).unwrap_or_else(|error| panic!("{repaired:?}: {error}"));
@@ -261,6 +262,7 @@ pub fn validate(data: &[u8]) {
     let mut reader = match EpisodeReader::open(&path) {
         Ok(reader) => reader,
         Err(error) => {
+            let error = error.to_string();
             assert!(!is_valid, "valid, and not to be opened: {error}");
             return;
         }
@@ -269,7 +271,10 @@ pub fn validate(data: &[u8]) {
         match reader.next_step() {
             Ok(None) => break,
             Ok(Some(_)) => {}
-            Err(error) => assert!(!is_valid, "valid, and not to be read: {error}"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!is_valid, "valid, and not to be read: {error}");
+            }
         }
     }
     if let Ok(pictures) = reader.frames() {

@@ -9,14 +9,11 @@
 //! tests/formats/bad_input.rs.
 
 use super::lines::read_json;
+use super::table::{Cell, Row, Table};
 use crate::blob;
 use crate::normalise;
 use crate::problem::Problem;
 use crate::sample::{LANGUAGE, Picture, REWARD, Sample, Source};
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::reader::RowIter;
-use parquet::record::{Field, Row};
 use rlds::schema::{MediaBundle, MediaRef, Metadata, Pose, Step};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -69,6 +66,11 @@ impl Info {
         })
     }
 
+    /// Of a column of the pictures, the part's name: `bytes` or `path`.
+    fn picture_part<'a>(&self, column: &'a str) -> Option<&'a str> {
+        column.strip_prefix(self.picture.as_deref()?)?.strip_prefix('.')
+    }
+
     /// The file of this chunk and number.
     fn data_file(&self, data_set: &Path, chunk: i64, file: i64) -> Result<PathBuf, Problem> {
         let name = self
@@ -98,19 +100,20 @@ pub(super) fn episodes(data_set: &Path) -> Result<Vec<i64>, Problem> {
 fn lines(data_set: &Path) -> Result<Vec<Line>, Problem> {
     let mut found = Vec::new();
     for path in parquet_files(&data_set.join("meta/episodes"))? {
-        for row in rows(&path, |name| !name.starts_with("stats/"))? {
-            let row = row.map_err(damaged(&path))?;
+        let mut rows = rows(&path, |name| !name.starts_with("stats/"))?;
+        while let Some(row) = rows.next().map_err(damaged(&path))? {
             let mut line = Line { episode: -1, ..Line::default() };
-            for (name, field) in row.get_column_iter() {
-                let place = match name.as_str() {
+            for (name, cell) in &row {
+                let place = match &**name {
                     "episode_index" => &mut line.episode,
                     "data/chunk_index" => &mut line.chunk,
                     "data/file_index" => &mut line.file,
                     "length" => &mut line.length,
                     _ => continue,
                 };
-                *place = int(field).ok_or_else(|| {
-                    Problem::input(&path, "", format!("{name}: expected a number, found {field}"))
+                *place = int(cell).ok_or_else(|| {
+                    let found = shown(cell);
+                    Problem::input(&path, "", format!("{name}: expected a number, found {found}"))
                 })?;
             }
             found.push(line);
@@ -140,35 +143,28 @@ fn parquet_files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
 }
 
 /// The rows of a file, with the columns whose names are `wanted`.
-fn rows(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<RowIter<'static>, Problem> {
+fn rows(path: &Path, wanted: fn(&str) -> bool) -> Result<Table, Problem> {
     let file = File::open(path).map_err(Problem::read(path))?;
-    let reader = SerializedFileReader::new(file).map_err(damaged(path))?;
-    let schema = reader.metadata().file_metadata().schema().clone();
-    let fields = schema.get_fields().iter().filter(|field| wanted(field.name())).cloned().collect();
-    let projection = parquet::schema::types::Type::group_type_builder(schema.name())
-        .with_fields(fields)
-        .build()
-        .map_err(damaged(path))?;
-    RowIter::from_file_into(Box::new(reader)).project(Some(projection)).map_err(damaged(path))
+    Table::of(file, wanted).map_err(damaged(path))
 }
 
-fn damaged(path: &Path) -> impl FnOnce(ParquetError) -> Problem {
+fn damaged(path: &Path) -> impl FnOnce(String) -> Problem {
     let path = path.to_owned();
-    move |error| Problem::input(path, "", format!("expected a Parquet file, found {error}"))
+    move |what| Problem::input(path, "", format!("expected a Parquet file, found {what}"))
 }
 
 /// The tasks by their numbers.
 fn tasks(data_set: &Path) -> Result<BTreeMap<i64, String>, Problem> {
     let path = data_set.join("meta/tasks.parquet");
     let mut tasks = BTreeMap::new();
-    for row in rows(&path, |_| true)? {
-        let row = row.map_err(damaged(&path))?;
+    let mut rows = rows(&path, |_| true)?;
+    while let Some(row) = rows.next().map_err(damaged(&path))? {
         let (mut index, mut task) = (None, None);
-        for (name, field) in row.get_column_iter() {
-            match (name.as_str(), field) {
-                ("task_index", field) => index = int(field),
+        for (name, cell) in &row {
+            match (&**name, cell) {
+                ("task_index", cell) => index = int(cell),
                 // pandas calls an index without a name so.
-                ("task" | "__index_level_0__", Field::Str(text)) => task = Some(text.clone()),
+                ("task" | "__index_level_0__", Cell::Text(text)) => task = Some(text.clone()),
                 _ => {}
             }
         }
@@ -187,7 +183,7 @@ pub(super) struct Episode {
     length: i64,
     info: Info,
     tasks: BTreeMap<i64, String>,
-    rows: RowIter<'static>,
+    rows: Table,
     metadata: Metadata,
     index: u64,
     task: Option<i64>,
@@ -233,40 +229,45 @@ impl Episode {
 
     fn sample(&mut self, row: &Row) -> Result<Sample, Problem> {
         let mut step = normalise::blank_step();
-        let (mut seconds, mut original_ns, mut picture) = (None, None, None);
-        for (name, field) in row.get_column_iter() {
+        let (mut seconds, mut original_ns, mut picture, mut task) = (None, None, None, None);
+        for (name, cell) in row {
             let numbers = || {
-                floats(field).ok_or_else(|| {
-                    self.wrong(format!("{name}: expected numbers, found {}", shown(field)))
+                floats(cell).ok_or_else(|| {
+                    self.wrong(format!("{name}: expected numbers, found {}", shown(cell)))
                 })
             };
-            match name.as_str() {
+            match &**name {
                 "action" => step.action.command = numbers()?,
                 "observation.state" => set_state(&mut step, &self.info.state_names, &numbers()?),
-                "timestamp" => seconds = double(field),
-                "original_timestamp_ns" => original_ns = int(field),
+                "timestamp" => seconds = double(cell),
+                "original_timestamp_ns" => original_ns = int(cell),
                 "next.reward" => {
-                    if let Some(reward) = double(field).filter(|reward| *reward != 0.0) {
+                    if let Some(reward) = double(cell).filter(|reward| *reward != 0.0) {
                         step.step_metadata.insert(REWARD.to_owned(), reward.to_string());
                     }
                 }
-                "next.done" => step.is_terminal = *field == Field::Bool(true),
-                "task_index" => {
-                    let task = int(field);
-                    if task != self.task {
-                        self.task = task;
-                        if let Some(words) = task.and_then(|task| self.tasks.get(&task)) {
-                            step.step_metadata.insert(LANGUAGE.to_owned(), words.clone());
-                        }
-                    }
-                }
+                "next.done" => step.is_terminal = *cell == Cell::Bool(true),
+                "task_index" => task = Some(int(cell)),
                 "frame_index" | "episode_index" | "index" => {}
-                other if Some(other) == self.info.picture.as_deref() => {
-                    picture = Some(self.picture(field)?);
-                }
-                other => {
-                    step.step_metadata.insert(other.to_owned(), shown(field));
-                }
+                other => match self.info.picture_part(other) {
+                    Some("bytes") => picture = Some(self.picture(cell)?),
+                    // Where it lay when it was a file.
+                    Some(_) => {}
+                    None => {
+                        step.step_metadata.insert(other.to_owned(), shown(cell));
+                    }
+                },
+            }
+        }
+        if self.info.picture.is_some() && picture.is_none() {
+            return Err(self.wrong("picture: expected bytes, found none"));
+        }
+        if let Some(task) = task
+            && task != self.task
+        {
+            self.task = task;
+            if let Some(words) = task.and_then(|task| self.tasks.get(&task)) {
+                step.step_metadata.insert(LANGUAGE.to_owned(), words.clone());
             }
         }
         if step.action.command.is_empty() {
@@ -287,17 +288,11 @@ impl Episode {
         Ok(Sample { index, step, picture })
     }
 
-    fn picture(&self, field: &Field) -> Result<Picture, Problem> {
-        let Field::Group(group) = field else {
-            return Err(self.wrong(format!("picture: expected bytes, found {}", shown(field))));
+    fn picture(&self, cell: &Cell) -> Result<Picture, Problem> {
+        let Cell::Bytes(bytes) = cell else {
+            return Err(self.wrong(format!("picture: expected bytes, found {}", shown(cell))));
         };
-        let bytes =
-            group.get_column_iter().find_map(|(name, field)| match (name.as_str(), field) {
-                ("bytes", Field::Bytes(bytes)) => Some(bytes.data().to_vec()),
-                _ => None,
-            });
-        let bytes = bytes.ok_or_else(|| self.wrong("picture: expected bytes, found none"))?;
-        Picture::new(bytes).map_err(|what| self.wrong(format!("picture: {what}")))
+        Picture::new(bytes.clone()).map_err(|what| self.wrong(format!("picture: {what}")))
     }
 }
 
@@ -312,17 +307,16 @@ impl Source for Episode {
 
     fn next_sample(&mut self) -> Result<Option<Sample>, Problem> {
         loop {
-            let row = match self.rows.next() {
-                Some(Ok(row)) => row,
-                Some(Err(error)) => return Err(self.wrong(error.to_string())),
+            let row = match self.rows.next().map_err(|what| self.wrong(what))? {
+                Some(row) => row,
                 None if i64::try_from(self.index) == Ok(self.length) => return Ok(None),
                 None => {
                     let what = format!("expected {} frames, found {}", self.length, self.index);
                     return Err(self.wrong(what));
                 }
             };
-            let of = row.get_column_iter().find(|(name, _)| name.as_str() == "episode_index");
-            if of.and_then(|(_, field)| int(field)) == Some(self.episode) {
+            let of = row.iter().find(|(name, _)| &**name == "episode_index");
+            if of.and_then(|(_, cell)| int(cell)) == Some(self.episode) {
                 return self.sample(&row).map(Some);
             }
             // An episode's rows lie together.
@@ -382,24 +376,16 @@ fn set_state(step: &mut Step, names: &[String], numbers: &[f32]) {
     robot.end_effector_twist = tail.get(7..).and_then(|part| part.first_chunk::<6>()).copied();
 }
 
-fn int(field: &Field) -> Option<i64> {
-    match field {
-        Field::Byte(value) => Some(i64::from(*value)),
-        Field::Short(value) => Some(i64::from(*value)),
-        Field::Int(value) => Some(i64::from(*value)),
-        Field::Long(value) => Some(*value),
-        Field::UByte(value) => Some(i64::from(*value)),
-        Field::UShort(value) => Some(i64::from(*value)),
-        Field::UInt(value) => Some(i64::from(*value)),
-        Field::ULong(value) => i64::try_from(*value).ok(),
+fn int(cell: &Cell) -> Option<i64> {
+    match cell {
+        Cell::Int(value) => Some(*value),
         _ => None,
     }
 }
 
-fn double(field: &Field) -> Option<f64> {
-    match field {
-        Field::Float(value) => Some(f64::from(*value)),
-        Field::Double(value) => Some(*value),
+fn double(cell: &Cell) -> Option<f64> {
+    match cell {
+        Cell::Number(value) => Some(*value),
         #[expect(clippy::cast_precision_loss, reason = "a number of a data set")]
         other => int(other).map(|value| value as f64),
     }
@@ -408,26 +394,22 @@ fn double(field: &Field) -> Option<f64> {
 
 /// A number, or a list of them.
 #[expect(clippy::cast_possible_truncation, reason = "the contract's numbers are floats")]
-fn floats(field: &Field) -> Option<Vec<f32>> {
-    match field {
-        Field::ListInternal(list) => {
-            list.elements().iter().map(|item| double(item).map(|value| value as f32)).collect()
+fn floats(cell: &Cell) -> Option<Vec<f32>> {
+    match cell {
+        Cell::List(list) => {
+            list.iter().map(|cell| double(cell).map(|value| value as f32)).collect()
         }
         other => Some(vec![double(other)? as f32]),
     }
 }
 
-/// A value in a few words.
-fn shown(field: &Field) -> String {
-    match field {
-        Field::Bytes(bytes) => format!("{} bytes", bytes.len()),
-        Field::Str(text) => text.clone(),
-        other => {
-            let mut text = other.to_string();
-            if let Some((end, _)) = text.char_indices().nth(500) {
-                text.truncate(end);
-            }
-            text
-        }
+/// A value in a few words; a text whole.
+fn shown(cell: &Cell) -> String {
+    let mut text = cell.to_string();
+    if !matches!(cell, Cell::Text(_))
+        && let Some((end, _)) = text.char_indices().nth(500)
+    {
+        text.truncate(end);
     }
+    text
 }

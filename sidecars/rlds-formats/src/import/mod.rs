@@ -19,7 +19,10 @@
 
 mod lerobot;
 mod lines;
+mod sizes;
+mod table;
 mod tfrecord;
+mod thrift;
 mod tub;
 mod variants;
 

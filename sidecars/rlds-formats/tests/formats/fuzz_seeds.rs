@@ -8,17 +8,19 @@
 mod fuzz;
 
 use crate::common::{episode, jpeg, run, step};
+use crate::foreign_tables::foreign;
 use crate::import::tub;
+use crate::wrong_seeds as wrong;
 use flate2::write::GzEncoder;
 use fuzz::reading::{Memory, about, cycle};
-use fuzz::{SEPARATOR, TARGETS};
+use fuzz::{LONG, SEPARATOR, TARGETS};
 use prost::Message;
 use rlds::proto::rlds_v1;
 use rlds::schema::{Metadata, Step};
 use rlds::{Closing, EpisodeWriter, Event, Frame, Loss, RecordingWriter};
 use rlds_formats::export::{Format, Options};
-use rt_wire::{KernelState, LogFrame};
-use serde_json::json;
+use rt_wire::{KernelState, LogFrame, Source};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -105,8 +107,8 @@ fn unpacked(recording: &[u8]) -> Vec<u8> {
                 plain.extend_from_slice(&(body.len() as u64).to_le_bytes());
                 plain.extend_from_slice(&body);
             }
-            // Indexes and what follows them say where packed chunks are.
-            7 | 8 | 10 | 11 | 13 | 14 => {}
+            // They say where packed chunks are.
+            8 | 10 | 11 | 13 | 14 => {}
             _ => plain.extend_from_slice(&recording[at..end]),
         }
         at = end;
@@ -160,6 +162,31 @@ fn recorded(root: &Path) -> [Vec<u8>; 4] {
         .map(|name| fs::read(path.join(name)).expect("a file"))
 }
 
+/// As [`recorded`], with all that a recorder may have to tell: keyframes, logs, events, and every loss.
+fn eventful(root: &Path, closing: Closing) -> [Vec<u8>; 4] {
+    let mut about = about();
+    about.frames_per_step = 1;
+    let mut episode = EpisodeWriter::create(root, about, b"{}").expect("made");
+    episode.telemetry_lapped(2);
+    for n in 3..=20 {
+        let mut record = cycle(n);
+        record.outcome.owner = if n < 9 { Source::Teleop } else { Source::Pilot }.into();
+        episode.telemetry(n, &record);
+    }
+    episode.keyframes_lapped(1);
+    let mono_ns = cycle(20).mono_ns;
+    episode.keyframe(2, &KernelState { cycle_index: 20, mono_ns, ..KernelState::default() });
+    episode.log_lapped(3);
+    episode.log_frame(4, &LogFrame { sequence: 4, mono_ns, bytes: 2, ..LogFrame::default() });
+    episode.frames_lost(1);
+    let frame = Frame::new(7, mono_ns, "frame-7".to_owned(), small_jpeg());
+    episode.frame(&frame.expect("a picture"));
+    episode.telemetry_lapped(5);
+    let path = episode.finish(closing, "told").path;
+    ["blobs/recording.mcap", "episode.json", "metadata.json", "steps/000000.jsonl"]
+        .map(|name| fs::read(path.join(name)).expect("a file"))
+}
+
 fn join(files: &[&[u8]]) -> Vec<u8> {
     files.join(SEPARATOR)
 }
@@ -185,7 +212,10 @@ fn make_seeds() {
 
     let [recording, note, metadata, steps] = recorded(&root.join("recorded"));
     put("fsck", "whole", &join(&[&recording, &note, &metadata, &steps]));
-    put("fsck", "plain", &unpacked(&recording));
+    // Short, so that libFuzzer tries many in a second.
+    let [all, note_of_all, ..] = eventful(&root.join("eventful"), Closing::LoopLost);
+    put("fsck", "eventful", &join(&[&all, &note_of_all]));
+    put("fsck", "plain", &unpacked(&all));
     put("fsck", "torn", &recording[..recording.len() * 2 / 3]);
     put("note", "whole", &join(&[&note, &metadata, &steps]));
 
@@ -211,6 +241,27 @@ fn make_seeds() {
             b"[null]\n{}\n\xff",
         ]),
     );
+    let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON");
+    let wrong_steps = wrong::steps(&value(&line(&full_step)));
+    let wrong_note = wrong::note(&value(&note));
+    put(
+        "validate",
+        "wrong",
+        &join(&[
+            wrong::metadata(&value(&full_text)).as_bytes(),
+            wrong_steps.as_bytes(),
+            wrong_note.as_bytes(),
+            &small_jpeg()[..40],
+            &recording,
+        ]),
+    );
+    put("validate", "no-metadata", &join(&[b"", &line(&full_step)]));
+    put("validate", "no-steps", &full_text);
+    put("validate", "long-line", &join(&[&full_text, LONG]));
+    let [promotion, no_promotion] = wrong::promotions(&value(&full_text));
+    put("validate", "promotion", &join(&[promotion.as_bytes(), &line(&full_step)]));
+    put("validate", "no-promotion", &join(&[no_promotion.as_bytes(), wrong::texts().as_bytes()]));
+    put("note", "wrong", &join(&[wrong_note.as_bytes(), &metadata, &steps[..steps.len() / 2]]));
     put("proto", "step", &rlds_v1::Step::from(&full_step).encode_to_vec());
     put("proto", "metadata", &rlds_v1::EpisodeMetadata::from(&full).encode_to_vec());
     put("jpeg", "colour", &jpeg(1));
@@ -237,6 +288,9 @@ fn make_seeds() {
     let parts = names.map(|name| read(set.join(name)));
     put("import_lerobot", "three", &join(&parts.each_ref().map(Vec::as_slice)));
 
+    let parts = foreign();
+    put("import_lerobot", "foreign", &join(&parts.each_ref().map(Vec::as_slice)));
+
     let out = root.join("records");
     run(Format::Tfrecord, std::slice::from_ref(&with_pictures), &out, &options);
     let records = read(out.join("ep_1.tfrecord"));
@@ -251,6 +305,13 @@ fn make_seeds() {
     let metadata = read(with_pictures.join("metadata.json"));
     put("import_directory", "two", &join(&[&metadata, &canonical, &jpeg(0)]));
     put("import_lines", "canonical", &canonical);
+    put("import_lines", "long", LONG);
+    put("import_object", "long", LONG);
+    let shown = |uri: &str| String::from_utf8_lossy(&canonical).replace("blobs/000000.jpg", uri);
+    let frames = shown("blobs/recording.mcap#frames/7");
+    put("import_directory", "recorded", &join(&[&metadata, frames.as_bytes(), b"", &small]));
+    let no_frame = shown("blobs/recording.mcap#frames/x");
+    put("import_directory", "no-frame", &join(&[&metadata, no_frame.as_bytes(), b"", &small]));
     let logged = json!({ "observation": { "robot_state": { "timestamp_nanos": 10 } },
         "action": { "steering": 0.5, "throttle": 0.25 }, "reward": 1, "done": true });
     put("import_lines", "logged", logged.to_string().as_bytes());
@@ -261,6 +322,11 @@ fn make_seeds() {
         "steps": [{ "step_idx": 0, "timestamp_us": 5, "observation": {}, "action": { "command": [0.0] },
                     "info": { "a": 1 }, "context": { "b": "c" }, "tool_schema": [] }] });
     put("import_object", "second", second.to_string().as_bytes());
+    put("import_object", "foreign", wrong::foreign().to_string().as_bytes());
+    put("import_arm", "foreign", wrong::foreign().to_string().as_bytes());
+    for (name, refused) in wrong::refused() {
+        put("import_object", &format!("refused-{name}"), refused.to_string().as_bytes());
+    }
     let arm = json!({ "episode_id": "arm_1", "xr_mode": "trainer", "control_role": "human_teleop",
         "robot_type": "so100", "steps": [{ "step_index": 0, "timestamp_ns": 1000,
             "language_instruction": "pick it up",

@@ -7,6 +7,8 @@ pub(crate) const HEAD_BYTES: u64 = 256 << 10;
 /// Cameras fill up their last block behind the end marker.
 pub(crate) const TAIL_BYTES: u64 = 4096;
 
+/// Length, precision, height, width, number of components.
+const FRAME_HEADER_BYTES_MIN: usize = 8;
 const START: [u8; 2] = [0xff, 0xd8];
 const END: [u8; 2] = [0xff, 0xd9];
 
@@ -38,7 +40,7 @@ pub(crate) fn size(head: &[u8], tail: &[u8]) -> Result<(u16, u16), &'static str>
         // SOF0 to SOF15, but for the three numbers among them that are other segments.
         if matches!(*marker, 0xc0..=0xcf) && !matches!(*marker, 0xc4 | 0xc8 | 0xcc) {
             let body = head.get(at.saturating_add(5)..at.saturating_add(9));
-            let Some([h1, h0, w1, w0]) = body else {
+            let (Some([h1, h0, w1, w0]), FRAME_HEADER_BYTES_MIN..) = (body, length) else {
                 return Err("its headers are broken");
             };
             return Ok((u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0])));

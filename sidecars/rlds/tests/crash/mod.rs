@@ -16,6 +16,7 @@ pub(crate) mod dice;
 pub(crate) mod model;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rlds::fsck::{FsckError, check_in, repair_in};
 use rlds::schema::Step;
@@ -57,6 +58,16 @@ impl Figures {
         self.given_up += other.given_up;
         self.cut_again += other.cut_again;
         self.acknowledged += other.acknowledged;
+    }
+
+    /// Whether there are images of every kind: without them it shows nothing.
+    pub(crate) fn are_of_all_kinds(&self) -> bool {
+        let some = self.images / 1000;
+        self.whole > some
+            && self.repaired > self.images / 2
+            && self.given_up > some
+            && self.cut_again > some
+            && self.acknowledged > self.images
     }
 }
 
@@ -133,11 +144,11 @@ impl Drive {
     }
 }
 
-/// Makes `images` images from `seed` on and judges each.
+/// Makes `images` images from `seed` on and judges each; `done` counts them, for whoever waits.
 ///
 /// # Errors
 /// The first that does not hold what it must, with its seed.
-pub(crate) fn campaign(seed: u64, images: u64) -> Result<Figures, String> {
+pub(crate) fn campaign(seed: u64, images: u64, done: &AtomicU64) -> Result<Figures, String> {
     let mut figures = Figures::default();
     let mut drive_seed = seed;
     while figures.images < images {
@@ -155,6 +166,8 @@ pub(crate) fn campaign(seed: u64, images: u64) -> Result<Figures, String> {
                 judge(&drive, calls, &mut dice, &mut figures).map_err(|wrong| {
                     format!("drive of seed {drive_seed}, power gone after {calls} calls: {wrong}")
                 })?;
+                // ORDER: a number to be told; what was found goes through the join.
+                done.fetch_add(1, Ordering::Relaxed);
             }
         }
         drive_seed += 1;
