@@ -13,8 +13,10 @@ pub(crate) const NAME: &str = "lz4";
 
 /// Appends `plain`, packed.
 pub(crate) fn pack(plain: &[u8], into: &mut Vec<u8>) -> io::Result<()> {
+    // Whoever unpacks a frame first clears room for two blocks and the window before them: with the
+    // largest blocks that is eight times what a chunk holds.
     let info = FrameInfo::new()
-        .block_size(BlockSize::Auto)
+        .block_size(BlockSize::Max64KB)
         .block_mode(BlockMode::Linked)
         .block_checksums(true);
     let mut encoder = FrameEncoder::with_frame_info(info, into);
