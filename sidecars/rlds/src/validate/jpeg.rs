@@ -57,8 +57,15 @@ mod tests {
     use super::size;
 
     /// SOI, an APP0 of 4 bytes, SOF0 of 3 x 2 pixels, EOI.
-    const PICTURE: [u8; 19] =
-        [0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc0, 0, 7, 8, 0, 2, 0, 3, 0xff, 0xd9];
+    const PICTURE: [u8; 20] =
+        [0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc0, 0, 8, 8, 0, 2, 0, 3, 0, 0xff, 0xd9];
+
+    #[test]
+    fn frame_header_that_is_too_short_has_no_size() {
+        let mut short = PICTURE;
+        short[11] = 7;
+        assert!(size(&short, &short).is_err());
+    }
 
     #[test]
     fn size_is_read_past_other_segments_and_padding_behind_the_end_is_fine() {

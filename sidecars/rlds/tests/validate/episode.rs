@@ -16,8 +16,8 @@ use tempfile::TempDir;
 pub(crate) const STEPS: usize = 60;
 const STEP_NS: i64 = 50_000_000;
 /// A JPEG of 3 x 2 pixels, as far as its markers go.
-pub(crate) const JPEG: [u8; 19] =
-    [0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc0, 0, 7, 8, 0, 2, 0, 3, 0xff, 0xd9];
+pub(crate) const JPEG: [u8; 20] =
+    [0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc0, 0, 8, 8, 0, 2, 0, 3, 0, 0xff, 0xd9];
 
 /// An episode as another program may write it: with every block, its pictures as files.
 pub(crate) struct Episode {
