@@ -330,7 +330,8 @@ fn until_ended(
     }
 }
 
-/// What a person sees: steps, seconds, losses, disk, mode.
+/// What a person sees: steps, seconds, losses, disk, mode; and how to end it, because on a terminal this
+/// line takes the place of the one that said so.
 fn moving_line(follow: &Follow, seen: &Seen) -> String {
     let mode = seen.trace.newest.mode.map_or("?", rt_wire::Mode::name);
     let heartbeat = alive(seen);
@@ -340,7 +341,7 @@ fn moving_line(follow: &Follow, seen: &Seen) -> String {
     let degraded = if is_degraded { "  RECORDER DEGRADED" } else { "" };
     let (tenths, kb) = (follow.elapsed().as_millis() / 100, follow.bytes() / 1000);
     format!(
-        "{} steps  {}.{} s  {lost} lost  {}.{} MB  {mode}{degraded}",
+        "{} steps  {}.{} s  {lost} lost  {}.{} MB  {mode}{degraded}  (Ctrl-C ends it)",
         follow.steps(),
         tenths / 10,
         tenths % 10,
